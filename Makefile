@@ -1,0 +1,74 @@
+# ck-iot-farm: every command here works in a fresh clone. `make` alone lists them.
+#
+# Variables one may set on the command line:
+#   PYTHON=/path/to/python3.11   the interpreter for the virtual environment (default: the first 3.11 found)
+#   DEVICE=gpu                   install TensorFlow with CUDA instead of the CPU build
+#   FRAMES_ALEXNET=, FRAMES_VGG16=   frames per run of `make benchmark`
+#   BENCH="..."                  options for `make bench`, e.g. BENCH="--repeats 9 --stock-vgg16"
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+DEVICE ?= cpu
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON_SOURCES := harness tests benchmarks
+LOCKS := requirements/$(DEVICE).txt requirements/test.txt requirements/lint.txt
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation
+
+export FRAMES_ALEXNET FRAMES_VGG16
+
+.PHONY: help
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: venv
+venv: $(VENV)/.project-installed ## make .venv with everything pinned and hashed, and this project in it
+
+# Two stamps: the packages change with the locks, the project's own entry points with pyproject.toml.
+$(VENV)/.packages-installed: requirements/build.txt $(LOCKS)
+	@python="$$(requirements/find-python)"; \
+	echo "== .venv with $$("$$python" --version) =="; \
+	"$$python" -m venv --clear $(VENV)
+	@echo "== build tools =="
+	@$(PIP_INSTALL) --require-hashes -r requirements/build.txt
+	@echo "== packages of $(LOCKS) (TensorFlow is large: this takes a minute or two) =="
+	@$(PIP_INSTALL) --require-hashes $(addprefix -r ,$(LOCKS))
+	@touch $@
+
+$(VENV)/.project-installed: $(VENV)/.packages-installed pyproject.toml
+	@echo "== ck-iot-farm =="
+	@$(PIP_INSTALL) --no-deps --editable .
+	@touch $@
+
+.PHONY: benchmark
+benchmark: venv ## AlexNet and VGG16 on one device and on farms of this machine, through Collective Knowledge
+	@benchmarks/first_run.sh
+
+.PHONY: test
+test: venv ## the whole test suite (the test with npm's avsc needs npm)
+	$(BIN)/pytest
+
+.PHONY: lint
+lint: venv ## ruff, mypy and the import contracts
+	$(BIN)/ruff check $(PYTHON_SOURCES)
+	$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: venv ## farms against the ideal and the stock pattern: results/bench.md and results/bench.json
+	$(BIN)/python -m benchmarks --output results $(BENCH)
+
+.PHONY: lock
+lock: venv ## write requirements/*.txt anew (UPGRADE=--upgrade takes newer versions)
+	@requirements/lock $(UPGRADE)
+
+.PHONY: clean
+clean: ## remove everything that these commands made, except results/
+	rm -rf $(VENV) .ck build dist *.egg-info node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find harness tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +

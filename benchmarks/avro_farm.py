@@ -1,0 +1,84 @@
+"""The engine's farm as a user runs it: `iot-farm farm up`, then `iot-farm run` for each slot."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contestant import Slot
+
+_COMMAND_S = 300.0
+
+
+class CommandError(RuntimeError):
+    """A command of `iot-farm` failed; the message holds what it wrote."""
+
+
+class AvroFarm:
+    """Node processes of the engine, kept up between the slots.
+
+    Args:
+        model: name in the catalogue.
+        partition: name of the cut.
+        farm_file: roles and addresses.
+        seed: seed of the weights and of the frames.
+        frames: frames of a slot.
+        folder: takes the run records and the nodes' logs.
+    """
+
+    name = "farm"
+    meaning = "this project's nodes: Avro RPC over persistent connections, compiled function"
+
+    def __init__(
+        self, *, model: str, partition: str, farm_file: Path, seed: int, frames: int, folder: Path
+    ) -> None:
+        self._farm = [str(farm_file), "--partition", partition]
+        self._run = ["--model", model, "--target", *self._farm, "--frames", str(frames), "--seed", str(seed)]
+        self._seed = seed
+        self._environment = {
+            **os.environ,
+            "IOT_FARM_RESULTS": str(folder / "runs"),
+            "IOT_FARM_STATE": str(folder / "state"),
+        }
+
+    def start(self) -> None:
+        """Start the nodes and wait until each is ready."""
+        self._iot_farm("farm", "up", *self._farm, "--seed", str(self._seed))
+
+    def slot(self) -> Slot:
+        """One run with its own warm-up; every frame of it must equal the reference.
+
+        Raises:
+            CommandError: the run failed or is not valid.
+        """
+        record = json.loads(self._iot_farm("run", *self._run, "--json"))
+        metrics: dict[str, Any] = record["metrics"]
+        if record["verdict"]["status"] != "VALID":
+            raise CommandError(f"the run is not valid: {'; '.join(record['verdict']['reasons'])}")
+        return Slot(
+            metrics["ips"], int(metrics["frames_verified"]), metrics["window_s"], {"metrics": metrics}
+        )
+
+    def stop(self) -> None:
+        """Stop the nodes."""
+        self._iot_farm("farm", "down", self._farm[0])
+
+    def _iot_farm(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "harness", *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_COMMAND_S,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandError(
+                f"iot-farm {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}"
+            )
+        return done.stdout

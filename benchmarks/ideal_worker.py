@@ -1,0 +1,53 @@
+"""One process of the ideal: a whole model, one thread, told by its parent when to compute."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.child import say
+from harness.models.catalogue import model
+from harness.models.frames import frame_pool
+from harness.models.weights import SeededWeights
+from harness.partition.block import whole_model
+from harness.runtime.device import configure
+from harness.runtime.keras_block import load_block
+
+
+def main() -> None:
+    """Load, say so, then serve lines of JSON until standard input closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--images", type=int, required=True)
+    options = parser.parse_args()
+
+    graph = model(options.model)
+    configure("cpu", 1)
+    block = load_block(whole_model(graph), SeededWeights(options.seed))
+    images = frame_pool(options.seed, options.images, graph.input_shape)
+    block(images[0])
+    say({"ready": block.fingerprint})
+
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "references" in request:
+            np.save(Path(request["references"]), np.stack([block(image)[0] for image in images]))
+            say({"images": len(images)})
+        else:
+            frames = 0
+            begin = now = time.perf_counter()
+            while now - begin < request["run_s"]:
+                block(images[frames % len(images)])
+                frames += 1
+                now = time.perf_counter()
+            say({"frames": frames, "elapsed_s": now - begin})
+
+
+if __name__ == "__main__":
+    main()

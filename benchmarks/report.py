@@ -1,0 +1,162 @@
+"""The figures as a Markdown page and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.command_start import BARE, HELP
+from benchmarks.comparison import Comparison
+from benchmarks.samples import Spread, spread
+
+FORMAT = "ck-iot-farm bench"
+VERSION = 1
+"""Version of the layout of bench.json. 1: first layout."""
+
+
+_METHOD = (
+    "Contestants take turns in one run, and each round begins with another one. IPS counts distinct frames;",
+    "those of the farms were compared with the single-device output. Figures are medians over the rounds,",
+    "with the range in brackets; ratios are taken round by round.",
+)
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that the project aims at; printed, never enforced."""
+
+    text: str
+    value: float
+    bound: float
+    at_least: bool
+    unit: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Is the median on the right side of the bound?"""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that one call of the suite measured.
+
+    Attributes:
+        started_utc: ISO 8601.
+        environment: this machine and its software.
+        options: how the suite was called.
+        cores: the processor cores that everything ran on.
+        comparisons: one for each model.
+        start_s: command -> wall times in seconds.
+    """
+
+    started_utc: str
+    environment: dict[str, Any]
+    options: dict[str, Any]
+    cores: tuple[int, ...]
+    comparisons: tuple[Comparison, ...]
+    start_s: dict[str, list[float]]
+
+    def goals(self) -> list[Goal]:
+        """The goals that these figures speak of."""
+        goals = []
+        for comparison in self.comparisons:
+            name = comparison.partition
+            goals.append(
+                Goal(f"{name}: farm / ideal", comparison.ratio("farm", "ideal").median, 0.9, at_least=True)
+            )
+            if "stock" in comparison.meanings:
+                ratio = comparison.ratio("farm", "stock").median
+                goals.append(Goal(f"{name}: farm / stock", ratio, 10.0, at_least=True))
+        if self.start_s:
+            value = spread(self.start_s[HELP]).median
+            goals.append(Goal(f"`{HELP}`", value, 0.15, at_least=False, unit=" s"))
+        return goals
+
+    def to_document(self) -> dict[str, Any]:
+        """Plain data for JSON: raw figures first, what follows from them last."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "started_utc": self.started_utc,
+            "environment": self.environment,
+            "options": self.options,
+            "cores": list(self.cores),
+            "comparisons": [comparison.to_document() for comparison in self.comparisons],
+            "start_s": self.start_s,
+            "summary": [_summary(comparison) for comparison in self.comparisons],
+            "goals": [{**asdict(goal), "met": goal.met} for goal in self.goals()],
+        }
+
+    def to_markdown(self) -> str:
+        """The page that people read."""
+        environment = self.environment
+        software = {"Python": environment["python"], **environment["packages"]}
+        versions = ", ".join(f"{name} {version}" for name, version in software.items())
+        cores = " and ".join(map(str, self.cores))
+        lines = [
+            "# Benchmarks",
+            "",
+            f"{self.started_utc}, revision {environment['revision']}, {environment['cpu']}, cores {cores},",
+            f"{versions}.",
+            "",
+            *_METHOD,
+        ]
+        for comparison in self.comparisons:
+            lines += ["", f"## {comparison.title}", "", *_comparison_table(comparison)]
+        if self.start_s:
+            lines += ["", "## Start of the command line", "", *_start_table(self.start_s)]
+        lines += ["", "## Goals", "", *_table(["goal", "measured", "aim", "met"], self._goal_rows())]
+        return "\n".join(lines) + "\n"
+
+    def _goal_rows(self) -> list[list[str]]:
+        return [
+            [
+                goal.text,
+                f"{goal.value:.2f}{goal.unit}",
+                f"{'at least' if goal.at_least else 'at most'} {goal.bound:g}{goal.unit}",
+                "yes" if goal.met else "no",
+            ]
+            for goal in self.goals()
+        ]
+
+
+def _summary(comparison: Comparison) -> dict[str, Any]:
+    names = list(comparison.meanings)
+    pairs = [("farm", other) for other in names if other != "farm"]
+    return {
+        "partition": comparison.partition,
+        "ips": {name: asdict(comparison.spread(name)) for name in names},
+        "ratio": {f"{above}/{below}": asdict(comparison.ratio(above, below)) for above, below in pairs},
+    }
+
+
+def _comparison_table(comparison: Comparison) -> list[str]:
+    rows = []
+    for name, meaning in comparison.meanings.items():
+        spreads: list[Spread | None] = [
+            None if name == other else comparison.ratio(name, other)
+            for other in ("ideal", "stock")
+            if other in comparison.meanings
+        ]
+        ratios = ["1" if found is None else found.show(2) for found in spreads]
+        digits = 1 if comparison.spread(name).median >= 20 else 2
+        rows.append([f"{name}: {meaning}", comparison.spread(name).show(digits), *ratios])
+    headings = ["contestant", "IPS"]
+    headings += [f"x of {other}" for other in ("ideal", "stock") if other in comparison.meanings]
+    return _table(headings, rows)
+
+
+def _start_table(start_s: dict[str, list[float]]) -> list[str]:
+    rows = [[f"`{name}`", spread(samples).show(3), str(len(samples))] for name, samples in start_s.items()]
+    assert set(start_s) == {HELP, BARE}
+    return _table(["command", "wall time, s", "samples"], rows)
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(headings) + " |",
+        "|" + "---|" * len(headings),
+        *("| " + " | ".join(row) + " |" for row in rows),
+    ]

@@ -1,0 +1,14 @@
+"""The engine of ck-iot-farm: collaborative inference measured honestly.
+
+Read the packages from the bottom up:
+
+* `errors`, `metrics`: what a user sees when something is wrong, and the one list of metrics;
+* `records`: what a run leaves behind;
+* `models`, `farm`: layer graphs and seeded weights; the farm file and its addresses;
+* `partition`, `plan`: a graph cut into roles, and the roles placed on addresses (both pure);
+* `runtime`: the one place that runs Keras blocks; `rpc`: Avro on the wire;
+* `node`, `initial`: one device, and the source and sink of frames;
+* `bench`: a measured run; `ck`: Collective Knowledge; `doctor`, `cli`: for people.
+"""
+
+__version__ = "0.1.0"

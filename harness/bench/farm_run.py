@@ -1,0 +1,252 @@
+"""One measured run on a farm: preflight, warm-up, window, the nodes' own counters."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from harness.bench.ledger import Ledger
+from harness.bench.load import ClosedLoop, Load, OpenLoop
+from harness.bench.options import RunOptions
+from harness.bench.preflight import ANSWER_S, Expected, require_nodes
+from harness.bench.progress import Progress
+from harness.bench.reference import Reference
+from harness.errors import FarmError
+from harness.initial import Initial, Payload
+from harness.plan.plan import Placement, Plan
+from harness.rpc.client import RpcClient
+from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError, RpcError
+
+_WATCH_S = 1.0
+_HUNG_ANSWERS = 2
+"""A node counts as hung after so many questions without an answer."""
+
+
+@dataclass(frozen=True)
+class FarmOutcome:
+    """What a farm run yields.
+
+    Attributes:
+        run: identity of the run.
+        ledger: account of the measured window.
+        nodes: description and statistics of each node, in plan order.
+        stale: results of other runs that were refused.
+        in_flight: frames in flight of the closed loop, None for the open loop.
+    """
+
+    run: str
+    ledger: Ledger
+    nodes: tuple[dict[str, Any], ...]
+    stale: int
+    in_flight: int | None
+
+
+async def run_on_farm(plan: Plan, options: RunOptions, reference: Reference, progress: Progress) -> FarmOutcome:
+    """Measure a farm.
+
+    Raises:
+        FarmError: a node is down, hung or wrong, before or during the run; the message names it.
+        BadInputError: the port of `initial` is taken.
+    """
+    return await _FarmRun(plan, options, reference, progress).run()
+
+
+def blocks_of(plan: Plan) -> dict[tuple[str, int], Any]:
+    """The different blocks of a plan: (role, part) -> Block."""
+    return {
+        (role.name, part): plan.partition.block(role.name, part)
+        for role in plan.partition.roles
+        for part in range(role.parts)
+    }
+
+
+class _FarmRun:
+    def __init__(self, plan: Plan, options: RunOptions, reference: Reference, progress: Progress) -> None:
+        self._plan = plan
+        self._options = options
+        self._reference = reference
+        self._progress = progress
+        self._run = secrets.token_hex(8)
+        self._in_flight = options.in_flight or plan.partition.devices
+        self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
+        self._initial = Initial(plan, self._run, reference.model_fingerprint, self._result, self._failed)
+        self._clients = {
+            node: RpcClient(node.address.host, node.address.port, connect_timeout_s=ANSWER_S)
+            for node in plan.placements
+        }
+        self._next_frame = 0
+        self._ledger = Ledger(options.tolerance)
+        self._load: Load | None = None
+        self._changed = asyncio.Event()
+        self._failure: FarmError | None = None
+
+    async def run(self) -> FarmOutcome:
+        progress, options = self._progress, self._options
+        progress.phase("asking the nodes")
+        blocks = blocks_of(self._plan)
+        expected = Expected(
+            self._reference.weights,
+            self._reference.model_fingerprint,
+            dict(zip(blocks, self._reference.block_fingerprints, strict=True)),
+        )
+        descriptions = await require_nodes(self._plan, expected)
+        await self._initial.start()
+        try:
+            warmup = 2 * self._in_flight if options.warmup is None else options.warmup
+            if warmup:
+                await self._window("warm-up", warmup, measured=False)
+                self._check_warmup()
+            await self._window("measuring", options.frames, measured=True)
+            statistics = await self._statistics()
+        finally:
+            await self._initial.close()
+            await asyncio.gather(*(client.close() for client in self._clients.values()))
+        nodes = tuple(
+            {"description": description, "statistics": counted}
+            for description, counted in zip(descriptions, statistics, strict=True)
+        )
+        closed = None if options.rate_fps is not None else self._in_flight
+        return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed)
+
+    async def _window(self, name: str, frames: int, *, measured: bool) -> None:
+        await asyncio.gather(*(self._call(node, "begin", {"run": self._run}) for node in self._plan.placements))
+        self._ledger = Ledger(self._options.tolerance)
+        self._progress.phase(name, frames)
+        rate_fps = self._options.rate_fps
+        if measured and rate_fps is not None:
+            load: Load = OpenLoop(self._send, frames, rate_fps)
+        else:
+            load = ClosedLoop(self._send, frames, self._in_flight)
+        self._load = load
+        watch = asyncio.create_task(self._watch())
+        try:
+            load.start()
+            await self._until_finished(load)
+        finally:
+            load.stop()
+            watch.cancel()
+        self._ledger.dropped = load.dropped
+
+    async def _until_finished(self, load: Load) -> None:
+        loop = asyncio.get_running_loop()
+        last_s = loop.time()
+        while not load.finished:
+            try:
+                await asyncio.wait_for(self._changed.wait(), _WATCH_S)
+                self._changed.clear()
+                last_s = loop.time()
+            except TimeoutError:
+                if loop.time() - last_s > self._options.stall_s:
+                    raise await self._explain_stall() from None
+            if self._failure is not None:
+                raise self._failure
+
+    def _send(self) -> None:
+        frame = self._next_frame
+        self._next_frame += 1
+        image = frame % len(self._images)
+        self._ledger.sent(frame, image, self._initial.send(frame, self._images[image]))
+
+    def _result(self, frame: int, payload: Payload, arrived_s: float) -> None:
+        image = self._ledger.image(frame)
+        error = 0.0
+        if image is not None:
+            error = self._reference.error(image, np.frombuffer(payload, dtype=np.float32))
+        if self._ledger.replied(frame, error, arrived_s) and self._load is not None:
+            self._progress.frame()
+            self._load.returned()
+        self._changed.set()
+
+    def _failed(self, frame: int, error: FarmError) -> None:
+        self._fail(FarmError(f"frame {frame} could not be delivered: {error.message}", error.hint))
+
+    def _fail(self, error: FarmError) -> None:
+        self._failure = self._failure or error
+        self._changed.set()
+
+    def _check_warmup(self) -> None:
+        wrong = self._ledger.frames_distinct - self._ledger.frames_verified
+        if wrong:
+            raise FarmError(
+                f"{wrong} of {self._ledger.frames_distinct} warm-up results differ from the single-device reference "
+                f"(largest error {self._ledger.largest_error:.1e}, tolerance {self._options.tolerance:.0e})",
+                "the nodes do not compute this model: compare their versions with `iot-farm doctor`",
+            )
+
+    # The nodes during a run
+
+    async def _call(self, node: Placement, message: str, request: dict[str, Any]) -> Any:
+        try:
+            return await self._clients[node].call(message, request, timeout_s=ANSWER_S)
+        except PeerUnreachableError as error:
+            raise FarmError(
+                f"node {node} went away: {error.message}", "look at its log; `iot-farm farm status` shows the others"
+            ) from None
+        except RpcError as error:
+            raise FarmError(f"node {node}: {error.message}", error.hint) from None
+
+    async def _watch(self) -> None:
+        """See a node that died or hangs long before the stall limit."""
+        await asyncio.gather(*(self._watch_one(node) for node in self._plan.placements))
+
+    async def _watch_one(self, node: Placement) -> None:
+        silent = 0
+        while True:
+            await asyncio.sleep(_WATCH_S)
+            try:
+                await self._clients[node].call("describe", {}, timeout_s=ANSWER_S)
+                silent = 0
+            except PeerTimeoutError:
+                silent += 1
+                if silent >= _HUNG_ANSWERS:
+                    self._fail(
+                        FarmError(
+                            f"node {node} hangs: no answer for {silent * ANSWER_S:.0f} s during the run",
+                            "look at its log, then stop and start it again",
+                        )
+                    )
+            except RpcError as error:
+                self._fail(FarmError(f"node {node} went away during the run: {error.message}", "look at its log"))
+
+    async def _explain_stall(self) -> FarmError:
+        """Say which nodes hold frames, from their own counters."""
+        texts = []
+        for node in self._plan.placements:
+            try:
+                counted = await self._clients[node].call("statistics", {"run": self._run}, timeout_s=ANSWER_S)
+            except (RemoteError, RpcError) as error:
+                texts.append(f"{node}: {error.message}")
+                continue
+            texts += counted["errors"][-1:]
+        why = "; ".join(texts) if texts else "no node reports an error"
+        return FarmError(
+            f"no result for {self._options.stall_s:.0f} s: {why}", "a slow farm needs a longer --stall"
+        )
+
+    async def _statistics(self) -> list[dict[str, Any]]:
+        """Counters of all nodes, once the last acknowledgements have arrived."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + ANSWER_S
+        while True:
+            counted = await asyncio.gather(
+                *(self._call(node, "statistics", {"run": self._run}) for node in self._plan.placements)
+            )
+            complete = all(self._delivered(node, entry) for node, entry in self._pairs(counted))
+            if complete or loop.time() > give_up_s:
+                return counted
+            await asyncio.sleep(0.05)
+
+    def _pairs(self, counted: list[dict[str, Any]]) -> list[tuple[Placement, dict[str, Any]]]:
+        return list(zip(self._plan.placements, counted, strict=True))
+
+    def _delivered(self, node: Placement, counted: dict[str, Any]) -> bool:
+        copies = sum(
+            len(self._plan.holders(target, 0))
+            for tensor in self._plan.partition.outputs(node.role)
+            for target in self._plan.partition.targets(tensor)
+        )
+        return bool(counted["sent"] >= counted["computed"] * copies)

@@ -1,0 +1,102 @@
+"""What a run is asked to do, checked before anything starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import BadInputError
+from harness.node.node import QUEUE_FRAMES
+
+DEFAULT_FRAMES = 50
+"""Frames of a run where none is given: the single-device default of the published artifact."""
+DEFAULT_SEED = 2018
+CPU_TOLERANCE = 1e-6
+"""Largest absolute difference of a softmax output that counts as equal between two float32 CPU runs."""
+GPU_TOLERANCE = 1e-5
+"""The same between a GPU and the CPU reference: other kernels, another order of additions."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """One measured run.
+
+    Attributes:
+        model: name of the model; None takes it from the farm's roles.
+        target_name: what the user called the target; `host` is this machine.
+        farm_file: the farm's JSON file; None for `host`.
+        partition: the paper's name of the cut; None recognises it by the farm's roles.
+        device: "cpu" or "gpu" of the single device.
+        frames: frames of the measured window.
+        warmup: frames before it; None is twice the number of frames in flight.
+        seed: seed of the weights and of the frames' images.
+        weights: a Keras weights file in place of the seeded weights.
+        in_flight: frames under way at once (closed loop); None is one more than the farm has nodes.
+        rate_fps: frames due per second (open loop) in place of `in_flight`.
+        threads: threads of the single device's model; None is all cores.
+        gpu_memory_percent: share of the GPU's memory that TensorFlow may take; None is all.
+        stall_s: a farm run ends when no result comes for this long.
+    """
+
+    model: str | None
+    target_name: str
+    farm_file: Path | None = None
+    partition: str | None = None
+    device: str = "cpu"
+    frames: int = DEFAULT_FRAMES
+    warmup: int | None = None
+    seed: int = DEFAULT_SEED
+    weights: Path | None = None
+    in_flight: int | None = None
+    rate_fps: float | None = None
+    threads: int | None = None
+    gpu_memory_percent: float | None = None
+    stall_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        _at_least("--frames", self.frames, 1)
+        _at_least("--warmup", self.warmup, 0)
+        _at_least("--seed", self.seed, 0)
+        _at_least("--threads", self.threads, 1)
+        _at_least("--in-flight", self.in_flight, 1)
+        if self.in_flight is not None and self.in_flight > QUEUE_FRAMES:
+            raise BadInputError(f"--in-flight {self.in_flight} is too much", f"a node holds {QUEUE_FRAMES} frames")
+        for name, value in (("--rate", self.rate_fps), ("--stall", self.stall_s)):
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise BadInputError(f"{name} {value} is not a positive number", f"for example {name} 5")
+        if self.in_flight is not None and self.rate_fps is not None:
+            raise BadInputError(
+                "--in-flight and --rate exclude each other", "closed loop: --in-flight; open loop: --rate"
+            )
+        if self.farm_file is None and (self.in_flight or self.rate_fps or self.partition):
+            raise BadInputError(
+                "--in-flight, --rate and --partition are for farms", "the single device computes one frame at a time"
+            )
+        if self.farm_file is not None and self.device == "gpu":
+            raise BadInputError("--device gpu is for the target host", "farm nodes choose theirs when they start")
+
+    @property
+    def tolerance(self) -> float:
+        """Largest absolute difference to the reference that counts as equal."""
+        return GPU_TOLERANCE if self.device == "gpu" else CPU_TOLERANCE
+
+    def describe(self) -> dict[str, Any]:
+        """The options as plain data for the record."""
+        return {
+            "frames": self.frames,
+            "warmup": self.warmup,
+            "seed": self.seed,
+            "weights": None if self.weights is None else self.weights.name,
+            "in_flight": self.in_flight,
+            "rate_fps": self.rate_fps,
+            "device": self.device,
+            "threads": self.threads,
+            "stall_s": self.stall_s,
+        }
+
+
+def _at_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise BadInputError(f"{name} {value} is too small", f"the least is {least}")

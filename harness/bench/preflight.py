@@ -1,0 +1,126 @@
+"""Before a run: does every node of the plan answer, and is it the one that the plan expects?"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import harness
+from harness.errors import FarmError
+from harness.plan.plan import Placement, Plan
+from harness.rpc.client import RpcClient
+from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RpcError
+
+ANSWER_S = 5.0
+"""A node that does not answer `describe` for so long counts as hung."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a node must be.
+
+    Attributes:
+        weights: identity of the weights.
+        model_fingerprint: fingerprint over graph and weights.
+        block_fingerprints: (role, part) -> fingerprint of the block; empty checks no block.
+    """
+
+    weights: str
+    model_fingerprint: str
+    block_fingerprints: dict[tuple[str, int], str]
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What a node said of itself, or why it said nothing.
+
+    Attributes:
+        placement: its share of the plan.
+        description: the Avro record NodeDescription; None when it did not answer.
+        problem: what is wrong with it; None when nothing is.
+        round_trip_s: time of one `describe` call.
+    """
+
+    placement: Placement
+    description: dict[str, Any] | None
+    problem: FarmError | None
+    round_trip_s: float | None = None
+
+
+async def ask_nodes(plan: Plan, expected: Expected | None = None) -> tuple[NodeReport, ...]:
+    """Ask every node of a plan who it is, all at once.
+
+    Args:
+        plan: the plan.
+        expected: model and fingerprints that each node must show; None checks only role and version.
+    """
+    return tuple(await asyncio.gather(*(_ask(plan, placement, expected) for placement in plan.placements)))
+
+
+async def require_nodes(plan: Plan, expected: Expected) -> tuple[dict[str, Any], ...]:
+    """Descriptions of all nodes, in plan order.
+
+    Raises:
+        FarmError: one or more nodes are down, hung, or of another role, model, seed or version.
+    """
+    reports = await ask_nodes(plan, expected)
+    problems = [report.problem for report in reports if report.problem is not None]
+    if problems:
+        more = f"; {len(problems) - 1} more nodes have a problem" if len(problems) > 1 else ""
+        raise FarmError(problems[0].message + more, problems[0].hint)
+    return tuple(report.description for report in reports if report.description is not None)
+
+
+async def _ask(plan: Plan, placement: Placement, expected: Expected | None) -> NodeReport:
+    address = placement.address
+    client = RpcClient(address.host, address.port, connect_timeout_s=ANSWER_S)
+    loop = asyncio.get_running_loop()
+    begun_s = loop.time()
+    try:
+        description = await client.call("describe", {}, timeout_s=ANSWER_S)
+    except PeerUnreachableError as error:
+        why = FarmError(
+            f"node {placement} is down: {error.message}",
+            f"start it on that machine: iot-farm farm up {plan.farm.source}",
+        )
+        return NodeReport(placement, None, why)
+    except PeerTimeoutError:
+        why = FarmError(
+            f"node {placement} does not answer within {ANSWER_S:.0f} s: it hangs, or its machine does",
+            "look at its log, then stop and start it again",
+        )
+        return NodeReport(placement, None, why)
+    except RpcError as error:
+        why = FarmError(f"{placement} is not a node of this harness: {error.message}", "what listens there?")
+        return NodeReport(placement, None, why)
+    finally:
+        await client.close()
+    round_trip_s = loop.time() - begun_s
+    return NodeReport(placement, description, _compare(plan, placement, description, expected), round_trip_s)
+
+
+def _compare(
+    plan: Plan, placement: Placement, description: dict[str, Any], expected: Expected | None
+) -> FarmError | None:
+    wanted: dict[str, Any] = {
+        "software": f"ck-iot-farm {harness.__version__}",
+        "partition": plan.partition.name,
+        "model": plan.partition.graph.name,
+        "role": placement.role,
+        "part": placement.part,
+        "parts": placement.parts,
+        "replica": placement.replica,
+    }
+    if expected is not None:
+        wanted["weights"] = expected.weights
+        wanted["model_fingerprint"] = expected.model_fingerprint
+        if (placement.role, placement.part) in expected.block_fingerprints:
+            wanted["block_fingerprint"] = expected.block_fingerprints[placement.role, placement.part]
+    for key, value in wanted.items():
+        if description[key] != value:
+            return FarmError(
+                f"node {placement} has {key.replace('_', ' ')} {description[key]}, this run needs {value}",
+                "start the farm anew with the same --seed, --weights and version as the run: iot-farm farm down, up",
+            )
+    return None

@@ -1,0 +1,199 @@
+"""A run from options to a judged record."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from harness.bench.farm_run import blocks_of, run_on_farm
+from harness.bench.host_run import prepare_device, run_on_host
+from harness.bench.ledger import Ledger, window_metrics
+from harness.bench.node_figures import contradictions, role_figures
+from harness.bench.options import RunOptions
+from harness.bench.progress import Progress, Silent
+from harness.bench.reference import Reference, compute_reference
+from harness.bench.verdict import judge
+from harness.errors import BadInputError
+from harness.farm.config import FarmConfig
+from harness.farm.local import require_local_initial
+from harness.models.catalogue import model
+from harness.partition.paper import partition_for
+from harness.plan.plan import Plan, make_plan
+from harness.records.environment import environment
+from harness.records.record import Record
+
+_LEAST_IMAGES = 8
+"""Fewer images could hide a mix-up of frames."""
+
+
+def plan_of(options: RunOptions) -> Plan:
+    """The plan of a farm run; opens no socket.
+
+    Raises:
+        NotFoundError: there is no such farm file.
+        BadInputError: the farm file is unusable, or does not fit the partition.
+    """
+    if options.farm_file is None:
+        raise BadInputError("the target host has no plan", "name a farm")
+    farm = FarmConfig.load(options.farm_file)
+    return make_plan(partition_for(farm, model_name=options.model, name=options.partition), farm)
+
+
+def run_benchmark(options: RunOptions, *, progress: Progress | None = None) -> Record:
+    """Measure a farm or this machine.
+
+    Returns:
+        The record, with its verdict; it is not written anywhere yet.
+
+    Raises:
+        UserError: the run could not be made; the message says why.
+    """
+    return _farm(options, progress or Silent()) if options.farm_file else _host(options, progress or Silent())
+
+
+def _farm(options: RunOptions, progress: Progress) -> Record:
+    plan = plan_of(options)
+    require_local_initial(plan.farm)
+    graph = plan.partition.graph
+    images = max(_LEAST_IMAGES, options.in_flight or plan.partition.devices)
+    progress.phase(f"computing the reference of {images} images")
+    reference = compute_reference(
+        graph.name,
+        seed=options.seed,
+        weights=options.weights,
+        count=images,
+        blocks=tuple(blocks_of(plan).values()),
+    )
+    clock = _Clock()
+    outcome = asyncio.run(run_on_farm(plan, options, reference, progress))
+    extra: dict[str, float] = {
+        "bytes_per_frame": plan.partition.frame_bytes,
+        "nodes_cpu_s": sum(node["statistics"]["cpu_s"] for node in outcome.nodes),
+        "nodes_rss_bytes": sum(node["statistics"]["rss_bytes"] for node in outcome.nodes),
+    }
+    if outcome.in_flight is not None:
+        extra["in_flight"] = outcome.in_flight
+    if options.rate_fps is not None:
+        extra["rate_fps"] = options.rate_fps
+    reasons = contradictions(plan, outcome.nodes, outcome.ledger.frames_sent)
+    if outcome.stale:
+        reasons.append(f"{outcome.stale} results of another run came in: the farm was not idle")
+    description = plan.describe()
+    description["roles"] = role_figures(plan, outcome.nodes)
+    target = {
+        "name": options.target_name,
+        "kind": "farm",
+        "devices": plan.farm.devices,
+        "roles": {role: [str(address) for address in found] for role, found in plan.farm.roles.items()},
+    }
+    return _record(
+        options,
+        clock,
+        reference,
+        outcome.ledger,
+        run=outcome.run,
+        model_name=graph.name,
+        target=target,
+        plan=description,
+        nodes=outcome.nodes,
+        extra=extra,
+        node_reasons=reasons,
+    )
+
+
+def _host(options: RunOptions, progress: Progress) -> Record:
+    if options.model is None:
+        raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
+    graph = model(options.model)
+    if options.device == "gpu":
+        # Before the reference is computed: a missing GPU must not cost minutes.
+        prepare_device(options)
+    progress.phase(f"computing the reference of {_LEAST_IMAGES} images")
+    reference = compute_reference(
+        graph.name, seed=options.seed, weights=options.weights, count=_LEAST_IMAGES, blocks=()
+    )
+    clock = _Clock()
+    ledger = run_on_host(graph, options, reference, progress)
+    return _record(
+        options,
+        clock,
+        reference,
+        ledger,
+        run=secrets.token_hex(8),
+        model_name=graph.name,
+        target={"name": options.target_name, "kind": "host", "devices": 1, "device": options.device},
+        plan={},
+        nodes=(),
+        extra={},
+        node_reasons=[],
+    )
+
+
+class _Clock:
+    """Start time and CPU use of the measuring process."""
+
+    def __init__(self) -> None:
+        self.started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self._cpu_s = time.process_time()
+
+    def figures(self) -> dict[str, float]:
+        return {"cpu_s": time.process_time() - self._cpu_s, "rss_bytes": psutil.Process().memory_info().rss}
+
+
+def _record(
+    options: RunOptions,
+    clock: _Clock,
+    reference: Reference,
+    ledger: Ledger,
+    *,
+    run: str,
+    model_name: str,
+    target: dict[str, Any],
+    plan: dict[str, Any],
+    nodes: tuple[dict[str, Any], ...],
+    extra: dict[str, float],
+    node_reasons: list[str],
+) -> Record:
+    samples = ledger.samples()
+    metrics: dict[str, float] = window_metrics(samples)
+    metrics |= {
+        "frames_sent": ledger.frames_sent,
+        "frames_returned": ledger.frames_returned,
+        "frames_distinct": ledger.frames_distinct,
+        "frames_verified": ledger.frames_verified,
+        "frames_dropped": ledger.dropped,
+        "reference_separation": reference.separation,
+    }
+    if ledger.largest_error is not None and ledger.largest_error < float("inf"):
+        metrics["largest_error"] = ledger.largest_error
+    verdict = judge(
+        ledger,
+        frames=options.frames,
+        separation=reference.separation,
+        window_s=metrics.get("window_s"),
+        node_reasons=node_reasons,
+    )
+    return Record(
+        run=run,
+        started_utc=clock.started_utc,
+        target=target,
+        model={
+            "name": model_name,
+            "weights": reference.weights,
+            "seed": options.seed,
+            "fingerprint": reference.model_fingerprint,
+        },
+        plan=plan,
+        options=options.describe(),
+        environment=environment(),
+        nodes=nodes,
+        frames=samples,
+        metrics=metrics | extra | clock.figures(),
+        verdict=verdict,
+        tolerance=options.tolerance,
+    )

@@ -1,0 +1,67 @@
+"""May the figures of a run be used? A pure function of what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.bench.ledger import Ledger
+from harness.bench.statistics import PERCENTILES, samples_needed
+from harness.records.record import Verdict
+
+SEPARATION = 10.0
+"""References of two images must differ by this many tolerances, or an equality check proves nothing."""
+SHORT_WINDOW_S = 10.0
+
+
+def judge(
+    ledger: Ledger,
+    *,
+    frames: int,
+    separation: float,
+    window_s: float | None,
+    node_reasons: Sequence[str] = (),
+) -> Verdict:
+    """Check the account of a run.
+
+    Args:
+        ledger: the account.
+        frames: frames that the run was asked to send.
+        separation: smallest difference between the references of two images.
+        window_s: length of the measured window, None when nothing was verified.
+        node_reasons: what the nodes' own counters contradict.
+    """
+    reasons = []
+    sent, returned = ledger.frames_sent, ledger.frames_returned
+    if sent + ledger.dropped != frames:
+        reasons.append(f"{sent} of {frames} frames were sent")
+    if sent == 0:
+        reasons.append("no frame was sent")
+    if ledger.frames_distinct < sent:
+        reasons.append(f"{sent - ledger.frames_distinct} of {sent} frames never came back")
+    if returned > sent:
+        reasons.append(f"{returned} replies for {sent} frames: some came back more than once")
+    wrong = ledger.frames_distinct - ledger.frames_verified
+    if wrong:
+        reasons.append(
+            f"{wrong} of {ledger.frames_distinct} results differ from the single-device reference "
+            f"(largest error {ledger.largest_error:.1e}, tolerance {ledger.tolerance:.0e})"
+        )
+    if separation < SEPARATION * ledger.tolerance:
+        reasons.append(
+            f"two references differ by {separation:.1e} only: the check cannot tell frames apart, use other weights"
+        )
+    reasons += node_reasons
+    return Verdict(tuple(reasons), tuple(_notes(ledger, window_s)))
+
+
+def _notes(ledger: Ledger, window_s: float | None) -> list[str]:
+    notes = []
+    if window_s is not None and window_s < SHORT_WINDOW_S:
+        notes.append(f"quick run: the window lasts {window_s:.1f} s; use more --frames for a figure to publish")
+    missing = [p for p in PERCENTILES if ledger.frames_verified < samples_needed(p)]
+    if missing:
+        needed = ", ".join(f"p{p} needs {samples_needed(p)}" for p in missing)
+        notes.append(f"{ledger.frames_verified} frames do not support every percentile: {needed}")
+    if ledger.dropped:
+        notes.append(f"{ledger.dropped} frames were due and dropped: the farm is slower than the offered rate")
+    return notes

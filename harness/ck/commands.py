@@ -1,0 +1,139 @@
+"""What `ck run program:request-iot-benchmark --cmd_key=KEY` calls: a measurement, or this machine's nodes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED, RunOptions
+from harness.bench.session import run_benchmark
+from harness.ck.keys import benchmark_key, server_key
+from harness.ck.locking import exclusive
+from harness.ck.targets import target_of_ck_run
+from harness.ck.timers import TIMER_FILE, write_timer
+from harness.errors import BadInputError, InvalidRunError
+from harness.farm.config import FarmConfig
+from harness.node.launch import run_foreground
+from harness.node.serve import NodeOptions, local_placements, serve
+from harness.partition.paper import partition_for
+from harness.plan.plan import make_plan
+
+if TYPE_CHECKING:
+    from harness.bench.progress import Progress
+    from harness.records.record import Record
+
+FRAMES_VARIABLE = "STAT_REPEAT"
+GPU_MEMORY_VARIABLE = "CK_TF_GPU_MEMORY_PERCENT"
+_MOST_FRAMES = 1_000_000
+_WHOLE_PERCENT = 100
+_LOCK_FILE = "tmp-ck-run.lock"
+
+
+def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
+    """What a cmd_key measures, with the environment that CK and the user set.
+
+    Raises:
+        BadInputError: unknown key, or a variable is no usable number; the message names it and its value.
+        TargetNotSpecifiedError: a farm key without `--target`.
+        NotFoundError: the target's folder is gone.
+    """
+    key = benchmark_key(key_name)
+    frames = _positive_integer(FRAMES_VARIABLE, environ, DEFAULT_FRAMES)
+    percent = _percentage(GPU_MEMORY_VARIABLE, environ)
+    if key.partition is None:
+        return RunOptions(
+            model=key.model, target_name="host", device=key.device, frames=frames, gpu_memory_percent=percent
+        )
+    name, farm_file = target_of_ck_run(environ)
+    return RunOptions(
+        model=key.model, target_name=name, farm_file=farm_file, partition=key.partition, frames=frames
+    )
+
+
+def run_key(
+    key_name: str,
+    environ: Mapping[str, str],
+    *,
+    folder: Path,
+    progress: Progress,
+    file_record: Callable[[Record], None],
+) -> None:
+    """Measure what a cmd_key says and tell CK the figures; a run that is not valid leaves no timer file.
+
+    Args:
+        key_name: the cmd_key.
+        environ: STAT_REPEAT, CK_TARGET_PATH and CK_TF_GPU_MEMORY_PERCENT are read.
+        folder: the working directory of the `ck run`, where CK looks for the timer file.
+        progress: listens to the run.
+        file_record: takes the record, valid or not, before the figures go to CK.
+
+    Raises:
+        UserError: the run could not be made.
+        InvalidRunError: it was made, and its figures must not be used.
+    """
+    busy = BadInputError(
+        f"another run is at work in {folder}", "wait for it, or add --generate_rnd_tmp_dir=yes to `ck run`"
+    )
+    with exclusive(folder / _LOCK_FILE, busy):
+        # CK removes it too; one that outlives a failed run would be read as that run's figures.
+        (folder / TIMER_FILE).unlink(missing_ok=True)
+        record = run_benchmark(options_of(key_name, environ), progress=progress)
+        file_record(record)
+        if not record.verdict.valid:
+            raise InvalidRunError(
+                f"the run is INVALID: {'; '.join(record.verdict.reasons)}", f"{TIMER_FILE} is not written"
+            )
+        write_timer(folder / TIMER_FILE, record.metrics)
+
+
+def start_server(key_name: str, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Run the nodes of this machine in the foreground, until a signal comes or one of them fails.
+
+    Raises:
+        TargetNotSpecifiedError: `ck run` was typed without `--target`.
+        UserError: unknown key, unusable farm, a port in use, a node that failed.
+    """
+    key = server_key(key_name)
+    _, farm_file = target_of_ck_run(environ)
+    farm = FarmConfig.load(farm_file)
+    plan = make_plan(partition_for(farm, model_name=key.model, name=key.partition), farm)
+    options = NodeOptions(seed=DEFAULT_SEED)
+    mine = local_placements(plan)
+    if len(mine) == 1:
+        serve(plan, mine[0], options)
+    else:
+        run_foreground(farm_file, plan, options, say)
+
+
+def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> int:
+    text = environ.get(name)
+    if text is None:
+        return default
+    if not (
+        text.isascii()
+        and text.isdigit()
+        and len(text) <= len(str(_MOST_FRAMES))
+        and 1 <= int(text) <= _MOST_FRAMES
+    ):
+        raise BadInputError(
+            f"{name} is '{text}', which is no positive whole number",
+            f"for example --env.{name}=50; the most is {_MOST_FRAMES}",
+        )
+    return int(text)
+
+
+def _percentage(name: str, environ: Mapping[str, str]) -> float | None:
+    text = environ.get(name)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= _WHOLE_PERCENT:
+        raise BadInputError(
+            f"{name} is '{text}', which is no percentage above 0", f"for example --env.{name}=33"
+        )
+    return value

@@ -1,0 +1,79 @@
+"""`iot-farm`: the commands, each loaded when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+import harness
+from harness.errors import UserError
+
+_COMMANDS = {
+    "run": ("harness.cli.run:run", "Measure a farm or this machine."),
+    "farm": ("harness.cli.farm:farm", "Start, look at and stop the nodes of a farm."),
+    "node": ("harness.cli.node:node", "Run this machine's nodes of a farm in the foreground."),
+    "doctor": ("harness.cli.doctor:doctor", "Check this machine and a farm, and say how to mend what is wrong."),
+    "model": ("harness.cli.model:model", "Show a model's layers, or how a partition cuts it."),
+    "results": ("harness.cli.results:results", "Show the records of earlier runs."),
+    "ck": ("harness.cli.ck:ck", "Collective Knowledge: install our entries, and what they call."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is needed, so that --help starts in a tenth of a second."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(
+    cls=_LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 done, 1 the run is not valid, 2 bad input, 3 a node failed, 5 something is not "
+    "installed, 16 not found.",
+)
+@click.version_option(harness.__version__, prog_name="iot-farm")
+def cli() -> None:
+    """Benchmark neural networks that are cut over a farm of small devices, and count honestly.
+
+    \b
+    A first look, with five nodes on this machine:
+      iot-farm farm up farm-5-local
+      iot-farm run --target farm-5-local
+      iot-farm farm down farm-5-local
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a `UserError` becomes one line and its exit code."""
+    try:
+        code: Any = cli.main(args=arguments, prog_name="iot-farm", standalone_mode=False)
+    except UserError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {error.hint}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,154 @@
+"""`iot-farm farm up|status|down`: the nodes of a farm on this machine, in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import json_option, node_options
+from harness.cli.targets import farm_plan, find_farm
+
+if TYPE_CHECKING:
+    from harness.bench.preflight import NodeReport
+    from harness.plan.plan import Plan
+    from harness.runtime.device import Device
+
+
+@click.group()
+def farm() -> None:
+    """Start, look at and stop the nodes of a farm on this machine.
+
+    \b
+    Examples:
+      iot-farm farm up farm-11-local
+      iot-farm farm status farm-11-local
+      iot-farm farm down farm-11-local
+    """
+
+
+@farm.command()
+@click.argument("target")
+@click.option("--timeout", "timeout_s", type=float, default=180.0, show_default=True, help="Seconds to get ready.")
+@node_options
+def up(
+    target: str,
+    timeout_s: float,
+    partition: str | None,
+    model_name: str | None,
+    seed: int,
+    weights: Path | None,
+    threads: int | None,
+    device: Device,
+) -> None:
+    """Start every node of TARGET whose address belongs to this machine, and wait until all are ready.
+
+    TARGET is a registered machine (farm-5-local, farm-11, ...) or a JSON file. When a node cannot start, those
+    already started are stopped again.
+    """
+    from harness.errors import FarmError, UserError
+    from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
+    from harness.node.serve import NodeOptions
+
+    farm_file = find_farm(target)
+    plan = farm_plan(farm_file, model_name=model_name, partition=partition)
+    if any(node.process() for node in started_nodes(target)):
+        raise UserError(f"nodes of {target} are up already", f"iot-farm farm status {target}, or farm down {target}")
+    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device)
+    started = start_nodes(target, farm_file, plan, options)
+    try:
+        _wait_until_ready(plan, {node.address for node in started}, lambda: require_alive(started), timeout_s)
+    except BaseException as error:
+        stop_started(started)
+        forget(target)
+        if isinstance(error, FarmError):
+            error.hint = f"{error.hint}; all nodes of {target} are stopped"
+        raise
+
+
+@farm.command()
+@click.argument("target")
+@click.option("--partition", metavar="NAME", help="The paper's name of the cut.")
+@json_option
+def status(target: str, partition: str | None, as_json: bool) -> None:
+    """Ask every node of TARGET who it is; exit code 3 when one is down or not what the farm file says."""
+    from harness.bench.preflight import ask_nodes
+
+    plan = farm_plan(find_farm(target), model_name=None, partition=partition)
+    reports = asyncio.run(ask_nodes(plan))
+    if as_json:
+        click.echo(json.dumps([_report_document(report) for report in reports], indent=1))
+    else:
+        for report in reports:
+            click.echo(_report_line(report))
+    if any(report.problem for report in reports):
+        click.get_current_context().exit(3)
+
+
+@farm.command()
+@click.argument("target")
+def down(target: str) -> None:
+    """Stop every node of TARGET on this machine; a farm that is down already is no error."""
+    from harness.node.launch import forget, started_nodes, stop_remaining, stop_started
+
+    started = started_nodes(target)
+    stopped = stop_started(started)
+    try:
+        plan = farm_plan(find_farm(target), model_name=None, partition=None)
+    except Exception:
+        if not started:
+            raise
+    else:
+        stopped += asyncio.run(stop_remaining(plan))
+    forget(target)
+    click.echo(f"{stopped} nodes stopped" if stopped else f"no node of {target} was running on this machine")
+
+
+def _wait_until_ready(plan: Plan, addresses: set[str], check_alive: Callable[[], None], timeout_s: float) -> None:
+    from harness.bench.preflight import ask_nodes
+    from harness.errors import FarmError
+
+    begun_s = time.monotonic()
+    ready: set[str] = set()
+    while True:
+        for report in asyncio.run(ask_nodes(plan)):
+            address = str(report.placement.address)
+            if address not in addresses or address in ready or report.description is None:
+                continue
+            if report.problem:
+                raise report.problem
+            ready.add(address)
+            elapsed_s = time.monotonic() - begun_s
+            click.echo(f"[{len(ready)}/{len(addresses)}] {report.placement} is ready after {elapsed_s:.1f} s")
+        if ready == addresses:
+            return
+        check_alive()
+        if time.monotonic() - begun_s > timeout_s:
+            missing = ", ".join(sorted(addresses - ready))
+            raise FarmError(f"not ready after {timeout_s:.0f} s: {missing}", "a slow machine needs a longer --timeout")
+        time.sleep(0.3)
+
+
+def _report_line(report: NodeReport) -> str:
+    if report.problem:
+        return f"[ ] {report.placement}: {report.problem.message}"
+    assert report.description is not None
+    assert report.round_trip_s is not None
+    weights, threads = report.description["weights"], report.description["threads"]
+    trip_ms = report.round_trip_s * 1000
+    return f"[x] {report.placement}: ready, weights {weights}, {threads} thread(s), answers in {trip_ms:.1f} ms"
+
+
+def _report_document(report: NodeReport) -> dict[str, object]:
+    return {
+        "node": str(report.placement),
+        "address": str(report.placement.address),
+        "description": report.description,
+        "round_trip_s": report.round_trip_s,
+        "problem": report.problem.message if report.problem else None,
+    }

@@ -1,0 +1,60 @@
+"""`iot-farm node`: this machine's nodes in the foreground (on a Pi that is exactly one)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli.options import node_options
+
+if TYPE_CHECKING:
+    from harness.runtime.device import Device
+
+
+@click.command()
+@click.option("--target", required=True, metavar="NAME|FILE", help="The farm: a registered target or a JSON file.")
+@click.option("--address", metavar="HOST[:PORT]", help="Run only the node at this address.")
+@click.option("--stop-on-eof", is_flag=True, hidden=True)
+@node_options
+def node(
+    target: str,
+    address: str | None,
+    stop_on_eof: bool,
+    partition: str | None,
+    model_name: str | None,
+    seed: int,
+    weights: Path | None,
+    threads: int | None,
+    device: Device,
+) -> None:
+    """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
+
+    A node takes its port, builds its block, and only then says ready and answers.
+
+    \b
+    Examples:
+      iot-farm node --target farm-11.json
+      iot-farm node --target farm-5-local --address 127.0.0.51
+    """
+    from harness.cli.targets import farm_plan, find_farm
+    from harness.errors import BadInputError
+    from harness.farm.config import NODE_PORT, Address
+    from harness.node.launch import run_foreground
+    from harness.node.serve import NodeOptions, local_placements, serve
+
+    farm_file = find_farm(target)
+    plan = farm_plan(farm_file, model_name=model_name, partition=partition)
+    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, stop_on_eof=stop_on_eof)
+    mine = local_placements(plan)
+    if address is not None:
+        try:
+            placement = plan.at(Address.parse(address, NODE_PORT))
+        except ValueError as error:
+            raise BadInputError(f"--address: {error}", "write HOST or HOST:PORT") from None
+        serve(plan, placement, options)
+    elif len(mine) == 1:
+        serve(plan, mine[0], options)
+    else:
+        run_foreground(farm_file, plan, options, lambda text: click.echo(text))

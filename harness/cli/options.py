@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_SEED = 2018
+
+
+def node_options(command: F) -> F:
+    """Options that say which partition, weights and threads nodes have."""
+    for option in reversed(
+        (
+            click.option("--partition", metavar="NAME", help="The paper's name of the cut; else told by the roles."),
+            click.option("--model", "model_name", metavar="NAME", help="alexnet or vgg16; else told by the roles."),
+            click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of the weights."),
+            click.option(
+                "--weights",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="A Keras weights file of the whole model, in place of the seeded weights.",
+            ),
+            click.option("--threads", type=click.IntRange(1), help="Threads per node [default: cores / nodes here]."),
+            click.option(
+                "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Where to run."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def json_option(command: F) -> F:
+    """`--json`: one JSON document on standard output."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)

@@ -1,0 +1,150 @@
+"""Records and plans as tables that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from harness.metrics import METRICS, show
+
+if TYPE_CHECKING:
+    from harness.bench.options import RunOptions
+    from harness.plan.plan import Plan
+
+_LOG_COLUMNS = 120
+
+
+def console() -> Console:
+    """Standard output; a log gets lines that do not break a table."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=_LOG_COLUMNS)
+
+
+def print_record(document: dict[str, Any]) -> None:
+    """Print one record: verdict, metrics, roles."""
+    out = console()
+    model, target, verdict = document["model"], document["target"], document["verdict"]
+    out.print(
+        f"[bold]{model['name']}[/bold] on [bold]{target['name']}[/bold] ({_devices(target)}), "
+        f"weights {model['weights']}, model {model['fingerprint']}",
+        highlight=False,
+    )
+    table = Table(box=box.SIMPLE, show_header=False, pad_edge=False)
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for metric_id, metric in METRICS.items():
+        if metric_id in document["metrics"]:
+            table.add_row(metric.label, show(metric_id, document["metrics"][metric_id]), metric.meaning)
+    out.print(table)
+    if document["plan"]:
+        out.print(_roles(document["plan"]["roles"], int(document["metrics"]["frames_sent"])))
+    style = "green" if verdict["status"] == "VALID" else "bold red"
+    out.print(f"[{style}]{verdict['status']}[/{style}]")
+    for reason in verdict["reasons"]:
+        out.print(f"  - {reason}", highlight=False, markup=False)
+    for note in verdict["notes"]:
+        out.print(f"  note: {note}", highlight=False, markup=False)
+
+
+def print_records(documents: Sequence[dict[str, Any]]) -> None:
+    """Print one line for each record."""
+    table = Table(box=box.MARKDOWN)
+    for title in ("model", "target", "devices"):
+        table.add_column(title)
+    for title in ("IPS", "latency p50", "latency p90", "sent = returned = verified", "largest error", "verdict"):
+        table.add_column(title, justify="right")
+    for document in documents:
+        metrics = document["metrics"]
+        table.add_row(
+            document["model"]["name"],
+            document["target"]["name"],
+            _devices(document["target"]),
+            _figure(metrics, "ips"),
+            _figure(metrics, "latency_p50_s"),
+            _figure(metrics, "latency_p90_s"),
+            " = ".join(_figure(metrics, f"frames_{what}") for what in ("sent", "returned", "verified")),
+            _figure(metrics, "largest_error"),
+            document["verdict"]["status"],
+        )
+    console().print(table)
+
+
+def print_plan(options: RunOptions, plan: Plan | None) -> None:
+    """Print what a run would do."""
+    out = console()
+    if plan is None:
+        out.print(f"{options.model} on this machine ({options.device}), {options.frames} frames", highlight=False)
+        return
+    out.print(
+        f"[bold]{plan.partition.name}[/bold]: {plan.partition.graph.title} on {plan.farm.devices} devices, "
+        f"results come back to {plan.farm.initial}",
+        highlight=False,
+    )
+    nodes = Table(box=box.SIMPLE, pad_edge=False)
+    for title in ("address", "role", "part", "replica"):
+        nodes.add_column(title)
+    for title in ("parameters", "weights", "MAC per frame"):
+        nodes.add_column(title, justify="right")
+    for node in plan.placements:
+        parameters = plan.partition.parameters(node.role)
+        nodes.add_row(
+            str(node.address),
+            node.role,
+            f"{node.part + 1} of {node.parts}",
+            f"{node.replica + 1} of {node.replicas}",
+            f"{parameters:,}",
+            f"{parameters * 4 / 1e6:.1f} MB",
+            f"{plan.partition.macs(node.role) / 1e6:,.1f} M",
+        )
+    out.print(nodes)
+    print_edges(plan)
+
+
+def print_edges(plan: Plan) -> None:
+    """Print what travels between the roles for one frame."""
+    edges = Table(box=box.SIMPLE, pad_edge=False)
+    for title in ("from", "to", "tensor"):
+        edges.add_column(title)
+    for title in ("messages", "bytes each"):
+        edges.add_column(title, justify="right")
+    for edge in plan.partition.edges:
+        edges.add_row(edge.source, edge.target, edge.tensor, str(edge.parts * edge.copies), f"{edge.message_bytes:,}")
+    out = console()
+    out.print(edges)
+    out.print(f"{plan.partition.frame_bytes:,} payload bytes per frame", highlight=False)
+
+
+def _roles(roles: Sequence[dict[str, Any]], frames: int) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("role")
+    for title in ("nodes", "compute p50", "queue p50", "in / frame", "out / frame", "CPU", "memory"):
+        table.add_column(title, justify="right")
+    for role in roles:
+        table.add_row(
+            role["role"],
+            str(role["nodes"]),
+            _milliseconds(role["compute_p50_s"]),
+            _milliseconds(role["queue_p50_s"]),
+            f"{role['bytes_in'] // frames:,} B" if frames else "unknown",
+            f"{role['bytes_out'] // frames:,} B" if frames else "unknown",
+            f"{role['cpu_s']:.2f} s",
+            f"{role['rss_bytes'] / 1e6:,.0f} MB",
+        )
+    return table
+
+
+def _milliseconds(value: float | None) -> str:
+    return "unknown" if value is None else f"{value * 1000:.1f} ms"
+
+
+def _devices(target: dict[str, Any]) -> str:
+    return f"{target['devices']} devices" if target["kind"] == "farm" else f"1 {target['device'].upper()}"
+
+
+def _figure(metrics: dict[str, float], metric_id: str) -> str:
+    return show(metric_id, metrics[metric_id]) if metric_id in metrics else "-"

@@ -1,0 +1,39 @@
+"""`iot-farm results`: what earlier runs left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from harness.cli.options import json_option
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+@click.option("--latest", is_flag=True, help="Only the latest run of each model and target.")
+@json_option
+def results(folder: Path | None, latest: bool, as_json: bool) -> None:
+    """Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
+
+    \b
+    Examples:
+      iot-farm results
+      iot-farm results --latest --json
+    """
+    from harness.cli.report import print_records
+    from harness.errors import NotFoundError
+    from harness.records.store import read_records, results_folder
+
+    place = folder or results_folder()
+    found = read_records(place)
+    if not found:
+        raise NotFoundError(f"there is no record in {place}", "iot-farm run makes one")
+    if latest:
+        newest = {(document["model"]["name"], document["target"]["name"]): (p, document) for p, document in found}
+        found = list(newest.values())
+    if as_json:
+        click.echo(json.dumps([{"path": str(path), **document} for path, document in found], indent=1))
+    else:
+        print_records([document for _, document in found])

@@ -1,0 +1,84 @@
+"""`iot-farm run`: one measured run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.cli.options import DEFAULT_SEED, json_option
+
+
+@click.command()
+@click.option("--target", required=True, metavar="NAME|FILE|host", help="A farm, or `host` for this machine.")
+@click.option("--model", "model_name", metavar="NAME", help="alexnet or vgg16; a farm's roles tell it too.")
+@click.option("--partition", metavar="NAME", help="The paper's name of the cut: alexnet-5, alexnet-6, vgg16-9, ...")
+@click.option(
+    "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Device of target host."
+)
+@click.option("--frames", type=int, default=50, show_default=True, help="Frames of the measured window.")
+@click.option("--warmup", type=int, help="Frames before the window [default: twice the frames in flight].")
+@click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of weights and images.")
+@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="A Keras weights file instead.")
+@click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: devices].")
+@click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
+@click.option("--threads", type=int, help="Threads of target host [default: all cores].")
+@click.option("--stall", "stall_s", type=float, default=60.0, show_default=True, help="Give up after so long silence.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop; opens no socket.")
+@json_option
+def run(
+    target: str,
+    model_name: str | None,
+    out: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure a farm or this machine, check every result, and file a record.
+
+    The nodes of a farm must be up (`iot-farm farm up TARGET`). Exit code 1 means that the run was measured and
+    its figures must not be used; the reasons are printed.
+
+    \b
+    Examples:
+      iot-farm run --model alexnet --target host
+      iot-farm run --target farm-5-local --frames 200
+      iot-farm run --target farm.json --rate 2.5 --frames 100
+      iot-farm run --target farm-11 --dry-run
+    """
+    from harness.bench.options import RunOptions
+    from harness.bench.session import plan_of, run_benchmark
+    from harness.cli.progress import progress_for
+    from harness.cli.report import print_plan, print_record
+    from harness.cli.targets import find_farm
+    from harness.records.store import results_folder, write_record
+
+    farm_file = None if target == "host" else find_farm(target)
+    checked = RunOptions(model=model_name, target_name=_name(target), farm_file=farm_file, **options)
+    if dry_run:
+        plan = plan_of(checked) if farm_file else None
+        if as_json:
+            click.echo(json.dumps({"options": checked.describe(), "plan": plan.describe() if plan else None}, indent=1))
+        else:
+            print_plan(checked, plan)
+        return
+    with progress_for(quiet=as_json) as progress:
+        record = run_benchmark(checked, progress=progress)
+    path = write_record(record, out or results_folder())
+    document = record.to_document()
+    if as_json:
+        click.echo(json.dumps({"path": str(path), **document}, indent=1, allow_nan=False))
+    else:
+        print_record(document)
+        click.echo(f"record: {path}")
+    if not record.verdict.valid:
+        click.get_current_context().exit(1)
+
+
+def _name(target: str) -> str:
+    """A file is called by its stem, a folder and a registered target by their name."""
+    path = Path(target)
+    return path.stem if path.suffix else path.name

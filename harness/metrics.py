@@ -1,0 +1,115 @@
+"""The list of metrics: what each is called, its unit, which way is better, and how it is printed.
+
+Command line, records, timer files and tables all read this one list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Better(Enum):
+    """Which direction of a metric is an improvement."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One figure that a run may carry.
+
+    Attributes:
+        id: its name in records and in `tmp-ck-timer.json`; ends in its unit where it has one.
+        label: what people read.
+        unit: SI unit or a count.
+        better: direction of an improvement.
+        show: turns the value into text.
+        meaning: how the number is made, in one line.
+    """
+
+    id: str
+    label: str
+    unit: str
+    better: Better
+    show: Callable[[float], str]
+    meaning: str
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value * 1000:.1f} ms"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.2f} s"
+
+
+def _rate(value: float) -> str:
+    return f"{value:.2f}"
+
+
+def _count(value: float) -> str:
+    return f"{int(value)}"
+
+
+def _error(value: float) -> str:
+    return f"{value:.1e}"
+
+
+def _bytes(value: float) -> str:
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return f"{value / size:.2f} {unit}"
+    return f"{int(value)} B"
+
+
+_METRICS = (
+    Metric("ips", "IPS", "1/s", Better.HIGHER, _rate, "distinct, verified frames / window"),
+    Metric(
+        "execution_time_classify",
+        "time per frame",
+        "s",
+        Better.LOWER,
+        _milliseconds,
+        "window / distinct, verified frames (not a latency)",
+    ),
+    Metric("latency_mean_s", "latency mean", "s", Better.LOWER, _milliseconds, "mean of send to verified result"),
+    Metric("latency_p50_s", "latency p50", "s", Better.LOWER, _milliseconds, "50th percentile of send to result"),
+    Metric("latency_p90_s", "latency p90", "s", Better.LOWER, _milliseconds, "90th percentile of send to result"),
+    Metric("latency_p95_s", "latency p95", "s", Better.LOWER, _milliseconds, "95th percentile of send to result"),
+    Metric("latency_p99_s", "latency p99", "s", Better.LOWER, _milliseconds, "99th percentile of send to result"),
+    Metric("latency_max_s", "latency max", "s", Better.LOWER, _milliseconds, "slowest frame of the window"),
+    Metric("window_s", "window", "s", Better.NEITHER, _seconds, "first send to last verified result"),
+    Metric("frames_sent", "sent", "frames", Better.NEITHER, _count, "frames sent in the window"),
+    Metric("frames_returned", "returned", "frames", Better.NEITHER, _count, "replies to frames of the window"),
+    Metric("frames_distinct", "distinct", "frames", Better.NEITHER, _count, "different frames among the replies"),
+    Metric("frames_verified", "verified", "frames", Better.NEITHER, _count, "distinct frames equal to the reference"),
+    Metric("frames_dropped", "dropped", "frames", Better.LOWER, _count, "frames due but not sent (open loop)"),
+    Metric("largest_error", "largest error", "", Better.LOWER, _error, "max |output - reference| over all frames"),
+    Metric(
+        "reference_separation",
+        "separation",
+        "",
+        Better.NEITHER,
+        _error,
+        "smallest distance between references of two frames: what the check can tell apart",
+    ),
+    Metric("in_flight", "in flight", "frames", Better.NEITHER, _count, "frames under way at once (closed loop)"),
+    Metric("rate_fps", "offered rate", "1/s", Better.NEITHER, _rate, "frames due per second (open loop)"),
+    Metric("bytes_per_frame", "bytes per frame", "B", Better.LOWER, _bytes, "payload on all edges for one frame"),
+    Metric("nodes_cpu_s", "CPU of nodes", "s", Better.NEITHER, _seconds, "CPU time of all nodes in the window"),
+    Metric("nodes_rss_bytes", "memory of nodes", "B", Better.LOWER, _bytes, "resident memory of all nodes"),
+    Metric("cpu_s", "CPU", "s", Better.NEITHER, _seconds, "CPU time of the measuring process in the window"),
+    Metric("rss_bytes", "memory", "B", Better.LOWER, _bytes, "resident memory of the measuring process"),
+)
+
+METRICS: dict[str, Metric] = {metric.id: metric for metric in _METRICS}
+"""Every metric by its id, in the order in which tables show them."""
+
+
+def show(metric_id: str, value: float) -> str:
+    """Turn a value into text with its unit (KeyError for a metric that is not on the list)."""
+    return METRICS[metric_id].show(value)

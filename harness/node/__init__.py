@@ -1,0 +1,1 @@
+"""One device: it takes tensors, computes its block, and passes the result on."""

@@ -1,0 +1,100 @@
+"""The one thread of a node that computes, fed by a queue."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One complete frame for the block.
+
+    Attributes:
+        run: the run that it belongs to.
+        frame: its number.
+        inputs: the block's inputs, each joined.
+        queued_s: when it was complete, monotonic clock.
+    """
+
+    run: str
+    frame: int
+    inputs: tuple[Array, ...]
+    queued_s: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: outputs, or the reason why there are none."""
+
+    job: Job
+    outputs: tuple[Array, ...]
+    queue_s: float
+    compute_s: float
+    error: str = ""
+
+
+class Worker:
+    """Computes jobs in order of arrival and reports each on the event loop.
+
+    Args:
+        compute: the loaded block.
+        report: called on the event loop with each outcome.
+        ahead: results that may wait to be sent before the next frame is computed.
+    """
+
+    def __init__(
+        self,
+        compute: Callable[..., tuple[Array, ...]],
+        report: Callable[[Outcome], None],
+        *,
+        ahead: int,
+    ) -> None:
+        self._compute = compute
+        self._report = report
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._ahead = threading.Semaphore(ahead)
+        self._loop = asyncio.get_running_loop()
+        # A daemon, so that a block that hangs cannot keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Number of jobs that have not begun."""
+        return self._jobs.qsize()
+
+    def put(self, job: Job) -> None:
+        """Queue a job; the caller bounds how many."""
+        self._jobs.put(job)
+
+    def delivered(self) -> None:
+        """Say that the results of one job have left (or are given up)."""
+        self._ahead.release()
+
+    def close(self) -> None:
+        """End the thread after the jobs that are queued."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            self._ahead.acquire()
+            begun_s = time.monotonic()
+            outputs: tuple[Array, ...] = ()
+            error = ""
+            try:
+                outputs = self._compute(*job.inputs)
+            except Exception as failure:  # noqa: BLE001  whatever the framework raises, the node must live on
+                error = f"computing frame {job.frame} failed: {failure}"
+            ended_s = time.monotonic()
+            outcome = Outcome(job, outputs, begun_s - job.queued_s, ended_s - begun_s, error)
+            self._loop.call_soon_threadsafe(self._report, outcome)

@@ -1,0 +1,182 @@
+"""The client of a node: one kept connection, one call in flight, everything on the event loop."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from harness.rpc.errors import (
+    PeerTimeoutError,
+    PeerUnreachableError,
+    ProtocolError,
+    RpcError,
+    WireFormatError,
+)
+from harness.rpc.exchange import ClientConnection, ConnectionBrokenError, NotHttpError
+from harness.rpc.framing import MAX_FRAME_BYTES, TERMINATOR, decode_message, frame_length
+from harness.rpc.protocol import FORWARD, encode_forward_tail
+from harness.rpc.requestor import SEND_AGAIN, Requestor
+
+DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 2**20
+_OK: Final = 200
+_UNAVAILABLE: Final = 503
+
+
+class RpcClient:
+    """Calls the messages of protocol `image` on one server, ours or any Avro RPC responder.
+
+    Calls of several tasks wait for each other; the time of a call runs from its turn. A kept connection that
+    the server has closed in the meantime is replaced once, before any byte of an answer; nothing else is
+    tried again here.
+
+    Args:
+        host: address or name of the peer.
+        port: its TCP port.
+        connect_timeout_s: how long a connection may take to come about.
+        max_response_bytes: longest answer accepted.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        connect_timeout_s: float = 5.0,
+        max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+    ) -> None:
+        self.host = host
+        self.port = port
+        self._connect_timeout_s = connect_timeout_s
+        self._max_response_bytes = max_response_bytes
+        self._requestor = Requestor(host, port)
+        self._connection: ClientConnection | None = None
+        self._lock = asyncio.Lock()
+        self._http_head = (
+            f"POST / HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: avro/binary\r\nContent-Length: "
+        ).encode()
+
+    async def call(self, message: str, request: dict[str, Any], timeout_s: float) -> Any:
+        """Call any message.
+
+        Args:
+            message: name of the message in the protocol.
+            request: its parameters by name.
+            timeout_s: from the call's turn to the last byte of its answer.
+
+        Returns:
+            The answer; a record is a dict.
+
+        Raises:
+            PeerUnreachableError: refused, no route, or the connection broke.
+            PeerTimeoutError: no answer in time.
+            RemoteError: the peer answered an error.
+            ProtocolError: the peer does not speak this protocol.
+        """
+        async with self._lock:
+            deadline = asyncio.get_running_loop().time() + timeout_s
+            while True:
+                encoded = self._requestor.encode(message, request)
+                answer = await self._exchange((), encoded, b"", deadline, timeout_s)
+                result = self._requestor.decode(message, answer)
+                if result is not SEND_AGAIN:
+                    return result
+
+    async def forward(
+        self,
+        input: bytes | bytearray | memoryview,  # noqa: A002  name of the wire
+        next: str,  # noqa: A002  name of the wire
+        tag: str,
+        timeout_s: float,
+    ) -> None:
+        """Hand one tensor to the peer; returns when the peer has queued it.
+
+        Args:
+            input: raw bytes of the tensor; is not copied, and must not change before the call ends.
+            next: what the peer computes.
+            tag: identity of the tensor, see `harness.rpc.identity`.
+            timeout_s: from the call's turn to the last byte of its answer.
+
+        Raises:
+            PeerUnreachableError: refused, no route, or the connection broke.
+            PeerTimeoutError: no answer in time.
+            RemoteError: the peer answered an error, or does not take the tensor now.
+            ProtocolError: the peer does not speak this protocol.
+        """
+        payload = memoryview(input).cast("B")
+        tail = encode_forward_tail(next, tag)
+        async with self._lock:
+            deadline = asyncio.get_running_loop().time() + timeout_s
+            while True:
+                head = self._requestor.encode_forward_head(len(payload))
+                answer = await self._exchange((payload,), head, tail, deadline, timeout_s)
+                if self._requestor.decode(FORWARD, answer) is not SEND_AGAIN:
+                    return
+
+    async def close(self) -> None:
+        """Close the connection; a later call opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    async def _exchange(
+        self, payload: Sequence[memoryview], head: bytes, tail: bytes, deadline: float, timeout_s: float
+    ) -> memoryview | bytes:
+        """Send head, payload and tail as one message; return the message that comes back."""
+        size = len(head) + sum(map(len, payload)) + len(tail)
+        if size > MAX_FRAME_BYTES:
+            raise ProtocolError(
+                f"a message of {size} bytes is too long for a frame", host=self.host, port=self.port
+            )
+        http_head = self._http_head + f"{size + 8}\r\n\r\n".encode()
+        buffers = [memoryview(http_head + frame_length(size) + head), *payload, memoryview(tail + TERMINATOR)]
+        while True:
+            connection = await self._connected(deadline)
+            fresh = connection.answers == 0
+            try:
+                status, body = await connection.exchange(buffers, deadline)
+            except TimeoutError as error:
+                raise PeerTimeoutError(
+                    f"{self.host}:{self.port} did not answer within {timeout_s:g} s",
+                    "is the node overloaded, or stopped?",
+                    host=self.host,
+                    port=self.port,
+                ) from error
+            except NotHttpError as error:
+                raise self._not_avro(f"does not speak HTTP: {error}") from error
+            except ConnectionBrokenError as error:
+                if fresh or error.answer_begun:
+                    raise self._unreachable(f"broke the connection: {error}") from error
+                continue
+            return self._message(status, body)
+
+    async def _connected(self, deadline: float) -> ClientConnection:
+        if self._connection is not None and self._connection.usable:
+            return self._connection
+        most_s = min(self._connect_timeout_s, deadline - asyncio.get_running_loop().time())
+        try:
+            async with asyncio.timeout(most_s):
+                self._connection = await ClientConnection.open(self.host, self.port, self._max_response_bytes)
+        except TimeoutError as error:
+            raise self._unreachable(f"takes no connection within {max(most_s, 0):.3g} s") from error
+        except OSError as error:
+            raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
+        return self._connection
+
+    def _message(self, status: int, body: bytes) -> memoryview | bytes:
+        if status == _OK:
+            try:
+                return decode_message(body, self._max_response_bytes)
+            except WireFormatError as error:
+                raise self._not_avro(f"sent an answer without Avro's framing: {error}") from error
+        reason = body[:200].decode("utf-8", "replace").strip()
+        if status == _UNAVAILABLE:
+            raise self._unreachable(f"takes no more work: {reason}")
+        raise self._not_avro(f"answered HTTP {status}: {reason}")
+
+    def _unreachable(self, what: str) -> RpcError:
+        return PeerUnreachableError(
+            f"{self.host}:{self.port} {what}", "is a node running there?", host=self.host, port=self.port
+        )
+
+    def _not_avro(self, what: str) -> RpcError:
+        return ProtocolError(
+            f"{self.host}:{self.port} {what}", "is the address right?", host=self.host, port=self.port
+        )

@@ -1,0 +1,200 @@
+"""From the bytes of an HTTP/1.1 connection to whole requests, within limits; does no input or output."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import httptools
+import numpy as np
+
+from harness.rpc.framing import max_framed_bytes
+from harness.rpc.limits import Limits
+
+_CHUNK_BYTES: Final = 65_536
+"""What is read at once while nothing is known of the message; holds a whole call of 25 kB."""
+_DIRECT_ABOVE_BYTES: Final = 32_768
+"""Bodies longer than this are received in place, without passing through the parser."""
+_CHUNK_OVERHEAD_BYTES: Final = 32
+"""Chunk header and line ends that are not counted against the limit of the headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One whole request.
+
+    Attributes:
+        body: its bytes, chunks joined; belongs to the receiver.
+        keep_alive: whether the connection stays open after the answer.
+        old: whether the client speaks HTTP/1.0 and must be told that the connection stays open.
+    """
+
+    body: bytes | memoryview
+    keep_alive: bool
+    old: bool
+
+
+class RefusalError(Exception):
+    """Why a request is not taken.
+
+    Args:
+        status: of HTTP.
+        reason: one line for the peer.
+        header: one more header line for the answer, with its line end.
+    """
+
+    def __init__(self, status: int, reason: str, header: str = "") -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.header = header
+
+
+class RequestReader:
+    """Reads the requests of one connection. `on_...` are the callbacks of httptools.
+
+    Call `buffer`, put received bytes there, tell `received` how many, then look at the attributes.
+
+    Args:
+        limits: of the server.
+
+    Attributes:
+        requests: complete requests in the order they came; the caller takes them out.
+        refusal: why nothing more is read, once that is so. Requests before it are good.
+        begun: whether a request is in progress.
+        pending_bytes: bytes of its body held so far.
+        expects_continue: the client waits for an interim answer; the caller gives it and clears this.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._max_body_bytes = max_framed_bytes(limits.max_message_bytes)
+        self._buffer = np.empty(_CHUNK_BYTES, np.uint8).data
+        self._parser = httptools.HttpRequestParser(self)
+        self._target: memoryview | None = None
+        self._parts: list[bytes] = []
+        self._content_bytes = 0
+        self._keep_alive = False
+        self._old = False
+        self._head_bytes = 0
+        self._overhead_bytes = 0
+        self._began_in_this_feed = False
+        self.requests: list[Request] = []
+        self.refusal: RefusalError | None = None
+        self.begun = False
+        self.pending_bytes = 0
+        self.expects_continue = False
+
+    def buffer(self) -> memoryview:
+        """Where the next bytes of the connection belong."""
+        return self._buffer if self._target is None else self._target[self.pending_bytes :]
+
+    def received(self, size: int) -> None:
+        """Take in `size` bytes that now stand in `buffer()`."""
+        if self._target is None:
+            self._feed(self._buffer[:size])
+        else:
+            self.pending_bytes += size
+            if self.pending_bytes == len(self._target):
+                # The parser still waits for the body that went past it; a new one is cheaper than telling it.
+                self._parser = httptools.HttpRequestParser(self)
+                self._complete(self._target)
+
+    def discard(self) -> None:
+        """Forget everything, and end the reference cycle with the parser, which holds our methods."""
+        self._reset()
+        self._parser = None
+
+    def _feed(self, data: memoryview) -> None:
+        self._began_in_this_feed = False
+        body_before = self.pending_bytes
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.refusal = RefusalError(400, "this server changes to no other protocol")
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, RefusalError):
+                raise
+            self.refusal = error.__context__
+        except httptools.HttpParserError as error:
+            self.refusal = RefusalError(400, f"malformed HTTP: {error}")
+        # Neither body nor ordinary chunk heads: these are headers, trailers or chunk extensions. Where the
+        # request began amid the data, bytes of an older one stand before it, so only its headers count.
+        if self.begun and not self._began_in_this_feed and self.refusal is None:
+            self._overhead_bytes += len(data) - (self.pending_bytes - body_before)
+            if self._overhead_bytes > self._limits.max_header_bytes:
+                self.refusal = self._too_many_headers()
+
+    def on_message_begin(self) -> None:
+        """A request starts."""
+        self._reset()
+        self.begun = self._began_in_this_feed = True
+
+    def on_url(self, url: bytes) -> None:
+        """Part of the request line has come."""
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header has come, or a trailer."""
+        self._count_head(len(name) + len(value))
+        lower = name.lower()
+        if lower == b"content-length":
+            self._content_bytes = int(value)  # a number, and the only delimiter: the parser has seen to that
+            self._check_body(self._content_bytes)
+        elif lower == b"expect":
+            if value.lower() != b"100-continue":
+                raise RefusalError(417, "only 100-continue can be expected")
+            self.expects_continue = True
+
+    def on_headers_complete(self) -> None:
+        """The body follows."""
+        if self._parser.get_method() != b"POST":
+            raise RefusalError(405, "Avro calls are POST requests", "Allow: POST\r\n")
+        self._keep_alive = self._parser.should_keep_alive()
+        self._old = self._parser.get_http_version() != "1.1"
+        if self._content_bytes > _DIRECT_ABOVE_BYTES:
+            # Not filled with zeros: a peer that announces much and sends little takes no memory.
+            self._target = np.empty(self._content_bytes, np.uint8).data
+
+    def on_chunk_header(self) -> None:
+        """A chunk of the body follows."""
+        self._overhead_bytes -= _CHUNK_OVERHEAD_BYTES
+
+    def on_body(self, body: bytes) -> None:
+        """Part of the body has come."""
+        end = self.pending_bytes + len(body)
+        if self._target is None:
+            self._check_body(end)
+            self._parts.append(body)
+        else:
+            self._target[self.pending_bytes : end] = body
+        self.pending_bytes = end
+        self.expects_continue = False
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        if self._target is not None:
+            self._complete(self._target)
+        else:
+            self._complete(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
+
+    def _complete(self, body: bytes | memoryview) -> None:
+        self.requests.append(Request(body, self._keep_alive, self._old))
+        self._reset()
+
+    def _reset(self) -> None:
+        self._target = None
+        self._parts = []
+        self._content_bytes = self._head_bytes = self._overhead_bytes = self.pending_bytes = 0
+        self.begun = self.expects_continue = False
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self._limits.max_header_bytes:
+            raise self._too_many_headers()
+
+    def _too_many_headers(self) -> RefusalError:
+        return RefusalError(431, f"more than {self._limits.max_header_bytes} bytes of headers")
+
+    def _check_body(self, size: int) -> None:
+        if size > self._max_body_bytes:
+            most = self._limits.max_message_bytes
+            raise RefusalError(413, f"a body of {size} bytes; messages of at most {most} bytes are taken")

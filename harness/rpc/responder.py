@@ -1,0 +1,128 @@
+"""The server's side of a call, from the bytes of a message to those of its answer, without I/O."""
+
+import logging
+from typing import Any, Final, Protocol
+
+import avro.ipc
+
+from harness.rpc.errors import RemoteError, WireFormatError
+from harness.rpc.handshake import BOTH, ClientProtocols, HandshakeRequest, HandshakeResponse
+from harness.rpc.protocol import FORWARD_PREFIX_BYTES, PROTOCOL, decode_forward, encode_string
+from harness.rpc.resolution import Decoder, encode_datum, read_datum, read_string
+
+VOID: Final = BOTH + b"\0\0"
+"""The whole answer to a `forward` that went well: handshake BOTH, no metadata, no error, null."""
+
+_NO_METADATA: Final = b"\0"
+_FINE: Final = b"\0"
+_STRING_ERROR: Final = b"\1\0"  # the error flag, and the string branch of the error union
+_MAX_ERROR_CHARACTERS: Final = 2000
+_log = logging.getLogger(__name__)
+
+
+class Handlers(Protocol):
+    """What a server calls for each message. Runs on the event loop: it must only enqueue, and be fast.
+
+    A handler refuses a message by raising `RemoteError`. What else it raises is logged, answered as an
+    "internal error", and harms nobody else.
+    """
+
+    def forward(self, input: bytes | memoryview, next: str, tag: str) -> None:  # noqa: A002  names of the wire
+        """Take one tensor; `input` stays valid for as long as it is referred to."""
+
+    def describe(self) -> dict[str, Any]:
+        """The fields of NodeDescription."""
+
+    def begin(self, run: str) -> None:
+        """A run starts."""
+
+    def statistics(self, run: str) -> dict[str, Any]:
+        """The fields of NodeStatistics."""
+
+    def probe(self, input: bytes | memoryview) -> int:  # noqa: A002  name of the wire
+        """The number of bytes."""
+
+    def stop(self, reason: str) -> None:
+        """End the process soon, after this answer is out."""
+
+
+class Responder:
+    """Answers the messages of protocol `image`.
+
+    Args:
+        handlers: does what the messages say.
+    """
+
+    def __init__(self, handlers: Handlers) -> None:
+        self._handlers = handlers
+        self._clients = ClientProtocols()
+
+    def respond(self, message: bytes | memoryview) -> bytes:
+        """Answer one message.
+
+        Args:
+            message: handshake and call, frames taken off.
+
+        Returns:
+            Handshake and answer, or Avro error, without frames.
+
+        Raises:
+            WireFormatError: no handshake can be read, so that no Avro answer is possible.
+        """
+        if bytes(message[:FORWARD_PREFIX_BYTES]) in self._clients.fast_prefixes:
+            return self._forward(message)
+        decoder = Decoder(message)
+        request = HandshakeRequest.read(decoder)
+        try:
+            client_protocol = self._clients.find(request)
+        except WireFormatError as error:
+            return _error(
+                HandshakeResponse.of(request, client_known=True).encode(), f"bad handshake: {error}"
+            )
+        handshake = HandshakeResponse.of(request, client_known=client_protocol is not None).encode()
+        if client_protocol is None:
+            return handshake
+        return self._call(handshake, client_protocol, decoder)
+
+    def _forward(self, message: bytes | memoryview) -> bytes:
+        try:
+            arguments = decode_forward(message, FORWARD_PREFIX_BYTES)
+        except WireFormatError as error:
+            return _error(BOTH, f"malformed call of forward: {error}")
+        try:
+            self._handlers.forward(*arguments)
+        except Exception as error:  # noqa: BLE001  a handler's bug must not end the service
+            return _error(BOTH, _describe("forward", error))
+        return VOID
+
+    def _call(self, handshake: bytes, client_protocol: Any, decoder: Decoder) -> bytes:
+        name = "?"
+        try:
+            read_datum(decoder, avro.ipc.META_SCHEMA, avro.ipc.META_SCHEMA)
+            name = read_string(decoder)
+            theirs = (client_protocol.messages or {}).get(name)
+            ours = PROTOCOL.messages.get(name)
+            if theirs is None or ours is None:
+                known = ", ".join(sorted(PROTOCOL.messages))
+                return _error(handshake, f"unknown message '{name[:100]}'; known are {known}")
+            arguments = read_datum(decoder, theirs.request, ours.request)
+            decoder.expect_end()
+        except WireFormatError as error:
+            return _error(handshake, f"malformed call of {name[:100]}: {error}")
+        try:
+            result = encode_datum(ours.response, getattr(self._handlers, name)(**arguments))
+        except Exception as error:  # noqa: BLE001  a handler's bug must not end the service
+            return _error(handshake, _describe(name, error))
+        return handshake + _NO_METADATA + _FINE + result
+
+
+def _describe(name: str, error: Exception) -> str:
+    if isinstance(error, RemoteError):
+        return error.text
+    _log.error("handler of %s failed", name, exc_info=error)
+    return f"internal error: {type(error).__name__}: {error}"
+
+
+def _error(handshake: bytes, text: str) -> bytes:
+    readable = text[:_MAX_ERROR_CHARACTERS].encode("utf-8", "replace").decode()
+    return handshake + _NO_METADATA + _STRING_ERROR + encode_string(readable)

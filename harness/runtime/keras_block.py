@@ -1,0 +1,169 @@
+"""A block of a model as a compiled Keras function with its weights in place.
+
+`model.predict` costs tens of milliseconds for a batch of one, and calling the model a few; a `tf.function`
+with a fixed signature costs next to nothing, so that is what a block is.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.models.graph import Conv2D, Dense, Flatten, Layer, MaxPool2D, Rescale
+from harness.models.weights import Floats, WeightSource, block_fingerprint
+from harness.partition.block import Block
+from harness.runtime.device import import_keras, require_configured
+
+Array = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+_TENSOR_ALIGNMENT_BYTES = 64  # what TensorFlow demands of memory that it takes over
+
+
+class LoadedBlock:
+    """A block that is ready to compute; made by `load_block`.
+
+    Args:
+        block: what is computed.
+        fingerprint: 16 hex digits over the model, the layers, the part and the weights in place.
+        function: the compiled function, from batches of one to a list of batches of one.
+        tensorflow: the module.
+    """
+
+    def __init__(self, block: Block, fingerprint: str, function: Any, tensorflow: Any) -> None:
+        self.block = block
+        self.fingerprint = fingerprint
+        self.input_bytes = {name: block.graph.output_bytes(name) for name in block.inputs}
+        self._shapes = tuple(block.graph.shape(name) for name in block.inputs)
+        self._dtypes = tuple(np.dtype(block.graph.dtype(name)) for name in block.inputs)
+        self._function = function
+        self._tensorflow = tensorflow
+
+    def __call__(self, *inputs: Array) -> tuple[Floats, ...]:
+        """Compute one frame.
+
+        Args:
+            inputs: one array per tensor of `block.inputs`, in that order, without batch axis.
+
+        Returns:
+            One float32 array per tensor of `block.outputs`, without batch axis, in memory of its own.
+
+        Raises:
+            ValueError: the number of arrays, a shape or an element type is not that of the tensors.
+        """
+        for array, shape, dtype in zip(inputs, self._shapes, self._dtypes, strict=True):
+            if array.shape != shape or array.dtype != dtype:
+                raise ValueError(f"expected {dtype} {shape}, not {array.dtype} {array.shape}")
+        batches = [self._tensorflow.convert_to_tensor(array[np.newaxis]) for array in inputs]
+        return tuple(result.numpy()[0] for result in self._function(*batches))
+
+
+def load_block(block: Block, weights: WeightSource) -> LoadedBlock:
+    """Build a block, set its weights, compile it and run it once.
+
+    Args:
+        block: the layers and the part to compute.
+        weights: where the weights come from; asked for one layer at a time.
+
+    Returns:
+        A block whose first call is as fast as the next.
+
+    Raises:
+        RuntimeError: `configure` was not called in this process.
+    """
+    tensorflow = require_configured()
+    model = build_keras_model(block, weights)
+    fingerprint = block_fingerprint(block.graph, block.layers, block.part, block.parts, _weights_in(model))
+    signature = [
+        tensorflow.TensorSpec((1, *block.graph.shape(name)), block.graph.dtype(name)) for name in block.inputs
+    ]
+    function = tensorflow.function(
+        # One output comes back bare, several as a list: flatten makes it a list in both cases.
+        lambda *batches: tensorflow.nest.flatten(model(list(batches), training=False)),
+        input_signature=signature,
+    ).get_concrete_function()
+    loaded = LoadedBlock(block, fingerprint, function, tensorflow)
+    loaded(*(np.zeros(block.graph.shape(name), block.graph.dtype(name)) for name in block.inputs))
+    return loaded
+
+
+def build_keras_model(block: Block, weights: WeightSource | None = None) -> Any:
+    """A Keras Functional model of a block for batches of one; its layers keep their names.
+
+    Args:
+        block: what to build.
+        weights: the weights to set; None leaves zeros, for a file to be loaded into.
+    """
+    keras = import_keras()
+    graph = block.graph
+    inputs = {
+        name: keras.Input(batch_shape=(1, *graph.shape(name)), dtype=graph.dtype(name), name=f"input_{name}")
+        for name in block.inputs
+    }
+    tensors: dict[str, Any] = dict(inputs)
+    for name in block.layers:
+        layer = graph.layer(name)
+        arrays = weights.layer(graph, name, block.part, block.parts) if weights else {}
+        keras_layer = _keras_layer(keras, layer, block.parts, arrays)
+        tensors[name] = keras_layer(*(tensors[tensor] for tensor in layer.inputs))
+    return keras.Model(list(inputs.values()), [tensors[name] for name in block.outputs], name=graph.name)
+
+
+def _keras_layer(keras: Any, layer: Layer, parts: int, arrays: dict[str, Floats]) -> Any:
+    """The Keras layer, which takes its weights out of `arrays` when it is built."""
+    common = {"name": layer.name, "dtype": "float32"}
+    start_values = {
+        f"{parameter}_initializer": _start_value(arrays, parameter) if arrays else "zeros"
+        for parameter in ("kernel", "bias")
+    }
+    match layer:
+        case Rescale():
+            return keras.layers.Rescaling(layer.scale, **common)
+        case Conv2D():
+            return keras.layers.Conv2D(
+                layer.filters,
+                layer.kernel_size,
+                strides=layer.strides,
+                padding="same",
+                data_format="channels_last",
+                activation=layer.activation,
+                **start_values,
+                **common,
+            )
+        case MaxPool2D():
+            return keras.layers.MaxPooling2D(layer.pool_size, data_format="channels_last", **common)
+        case Flatten():
+            return keras.layers.Flatten(data_format="channels_last", **common)
+        case Dense():
+            return keras.layers.Dense(
+                layer.units // parts, activation=layer.activation, **start_values, **common
+            )
+
+
+def _start_value(arrays: dict[str, Floats], parameter: str) -> Callable[..., Any]:
+    """An initializer that hands an array over to TensorFlow, without a copy where that is possible.
+
+    Setting weights afterwards needs three times their memory for a moment, and half of VGG16's first dense
+    layer is 205 MB; a Raspberry Pi 3 has 1 GB.
+    """
+    tensorflow = require_configured()
+
+    def initializer(shape: tuple[int, ...], dtype: Any = None) -> Any:
+        del shape, dtype  # Keras checks both against the variable
+        array = arrays.pop(parameter)
+        if array.ctypes.data % _TENSOR_ALIGNMENT_BYTES == 0 and array.flags.writeable:
+            return tensorflow.experimental.dlpack.from_dlpack(array.__dlpack__())
+        return tensorflow.convert_to_tensor(array)
+
+    return initializer
+
+
+def variable_view(variable: Any) -> Floats:
+    """What a Keras variable really holds; on the CPU a view of its memory, so do not write to it."""
+    return np.asarray(memoryview(variable.value.read_value()))
+
+
+def _weights_in(model: Any) -> Iterator[tuple[str, Floats]]:
+    for layer in model.layers:
+        for variable in layer.weights:
+            yield f"{layer.name}/{variable.name}", variable_view(variable)
