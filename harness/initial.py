@@ -17,9 +17,10 @@ from harness.partition.join import Join, Offer
 from harness.plan.plan import Plan
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
-from harness.rpc.outbox import Outbox, Parcel
 from harness.rpc.limits import Limits
+from harness.rpc.outbox import Outbox, Parcel
 from harness.rpc.server import RpcServer
+
 Payload = bytes | memoryview
 
 

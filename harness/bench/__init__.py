@@ -1,0 +1,1 @@
+"""A measured run: preflight, load, account of every frame, verdict."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ class FarmOutcome:
         nodes: description and statistics of each node, in plan order.
         stale: results of other runs that were refused.
         in_flight: frames in flight of the closed loop, None for the open loop.
+        cpu_s: CPU seconds of this process in the window.
     """
 
     run: str
@@ -43,6 +45,7 @@ class FarmOutcome:
     nodes: tuple[dict[str, Any], ...]
     stale: int
     in_flight: int | None
+    cpu_s: float
 
 
 async def run_on_farm(plan: Plan, options: RunOptions, reference: Reference, progress: Progress) -> FarmOutcome:
@@ -100,7 +103,9 @@ class _FarmRun:
             if warmup:
                 await self._window("warm-up", warmup, measured=False)
                 self._check_warmup()
+            cpu_before_s = time.process_time()
             await self._window("measuring", options.frames, measured=True)
+            cpu_s = time.process_time() - cpu_before_s
             statistics = await self._statistics()
         finally:
             await self._initial.close()
@@ -110,7 +115,7 @@ class _FarmRun:
             for description, counted in zip(descriptions, statistics, strict=True)
         )
         closed = None if options.rate_fps is not None else self._in_flight
-        return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed)
+        return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s)
 
     async def _window(self, name: str, frames: int, *, measured: bool) -> None:
         await asyncio.gather(*(self._call(node, "begin", {"run": self._run}) for node in self._plan.placements))
@@ -223,9 +228,7 @@ class _FarmRun:
                 continue
             texts += counted["errors"][-1:]
         why = "; ".join(texts) if texts else "no node reports an error"
-        return FarmError(
-            f"no result for {self._options.stall_s:.0f} s: {why}", "a slow farm needs a longer --stall"
-        )
+        return FarmError(f"no result for {self._options.stall_s:.0f} s: {why}", "a slow farm needs a longer --stall")
 
     async def _statistics(self) -> list[dict[str, Any]]:
         """Counters of all nodes, once the last acknowledgements have arrived."""

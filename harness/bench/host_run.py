@@ -28,8 +28,13 @@ def prepare_device(options: RunOptions) -> None:
     configure(device, options.threads or len(os.sched_getaffinity(0)), options.gpu_memory_percent)
 
 
-def run_on_host(graph: ModelGraph, options: RunOptions, reference: Reference, progress: Progress) -> Ledger:
+def run_on_host(
+    graph: ModelGraph, options: RunOptions, reference: Reference, progress: Progress
+) -> tuple[Ledger, float]:
     """Measure the single device; the window holds computing and checking, nothing else.
+
+    Returns:
+        The account of the window, and the CPU seconds that this process used in it.
 
     Raises:
         MissingPackageError: TensorFlow, or the GPU asked for, is not there.
@@ -45,6 +50,7 @@ def run_on_host(graph: ModelGraph, options: RunOptions, reference: Reference, pr
         progress.frame()
     ledger = Ledger(options.tolerance)
     progress.phase("measuring", options.frames)
+    cpu_before_s = time.process_time()
     for frame in range(options.frames):
         image = frame % len(reference.images)
         ledger.sent(frame, image, time.monotonic())
@@ -52,4 +58,4 @@ def run_on_host(graph: ModelGraph, options: RunOptions, reference: Reference, pr
         error = reference.error(image, output)
         ledger.replied(frame, error, time.monotonic())
         progress.frame()
-    return ledger
+    return ledger, time.process_time() - cpu_before_s

@@ -103,8 +103,7 @@ def _compute(model_name: str, seed: int, weights: Path | None, count: int, block
         weights=source.identity,
         model_fingerprint=model_fingerprint(graph, source.identity),
         block_fingerprints=tuple(
-            block_fingerprint(graph, block.layers, block.part, block.parts, _weights(block, source))
-            for block in blocks
+            block_fingerprint(graph, block.layers, block.part, block.parts, _weights(block, source)) for block in blocks
         ),
     )
 

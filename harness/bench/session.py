@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -44,8 +43,15 @@ def plan_of(options: RunOptions) -> Plan:
     return make_plan(partition_for(farm, model_name=options.model, name=options.partition), farm)
 
 
-def run_benchmark(options: RunOptions, *, progress: Progress | None = None) -> Record:
+def run_benchmark(
+    options: RunOptions, *, progress: Progress | None = None, reference: Reference | None = None
+) -> Record:
     """Measure a farm or this machine.
+
+    Args:
+        options: what to measure.
+        progress: is told where the run is.
+        reference: right answers from an earlier call of `reference_for`, to spare computing them again.
 
     Returns:
         The record, with its verdict; it is not written anywhere yet.
@@ -53,25 +59,35 @@ def run_benchmark(options: RunOptions, *, progress: Progress | None = None) -> R
     Raises:
         UserError: the run could not be made; the message says why.
     """
-    return _farm(options, progress or Silent()) if options.farm_file else _host(options, progress or Silent())
+    measure = _farm if options.farm_file else _host
+    return measure(options, progress or Silent(), reference)
 
 
-def _farm(options: RunOptions, progress: Progress) -> Record:
+def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
+    """The right answers for the images of a run, computed by the single device (CPU)."""
+    name = plan.partition.graph.name if plan else options.model
+    if name is None:
+        raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
+    in_flight = (options.in_flight or plan.partition.devices) if plan else 1
+    return compute_reference(
+        name,
+        seed=options.seed,
+        weights=options.weights,
+        count=max(_LEAST_IMAGES, in_flight),
+        blocks=tuple(blocks_of(plan).values()) if plan else (),
+    )
+
+
+def _farm(options: RunOptions, progress: Progress, reference: Reference | None) -> Record:
     plan = plan_of(options)
     require_local_initial(plan.farm)
     graph = plan.partition.graph
-    images = max(_LEAST_IMAGES, options.in_flight or plan.partition.devices)
-    progress.phase(f"computing the reference of {images} images")
-    reference = compute_reference(
-        graph.name,
-        seed=options.seed,
-        weights=options.weights,
-        count=images,
-        blocks=tuple(blocks_of(plan).values()),
-    )
-    clock = _Clock()
+    progress.phase("computing the reference")
+    reference = reference or reference_for(options, plan)
+    started_utc = _now_utc()
     outcome = asyncio.run(run_on_farm(plan, options, reference, progress))
     extra: dict[str, float] = {
+        "cpu_s": outcome.cpu_s,
         "bytes_per_frame": plan.partition.frame_bytes,
         "nodes_cpu_s": sum(node["statistics"]["cpu_s"] for node in outcome.nodes),
         "nodes_rss_bytes": sum(node["statistics"]["rss_bytes"] for node in outcome.nodes),
@@ -93,7 +109,7 @@ def _farm(options: RunOptions, progress: Progress) -> Record:
     }
     return _record(
         options,
-        clock,
+        started_utc,
         reference,
         outcome.ledger,
         run=outcome.run,
@@ -106,22 +122,20 @@ def _farm(options: RunOptions, progress: Progress) -> Record:
     )
 
 
-def _host(options: RunOptions, progress: Progress) -> Record:
+def _host(options: RunOptions, progress: Progress, reference: Reference | None) -> Record:
     if options.model is None:
         raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
     graph = model(options.model)
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
         prepare_device(options)
-    progress.phase(f"computing the reference of {_LEAST_IMAGES} images")
-    reference = compute_reference(
-        graph.name, seed=options.seed, weights=options.weights, count=_LEAST_IMAGES, blocks=()
-    )
-    clock = _Clock()
-    ledger = run_on_host(graph, options, reference, progress)
+    progress.phase("computing the reference")
+    reference = reference or reference_for(options)
+    started_utc = _now_utc()
+    ledger, cpu_s = run_on_host(graph, options, reference, progress)
     return _record(
         options,
-        clock,
+        started_utc,
         reference,
         ledger,
         run=secrets.token_hex(8),
@@ -129,25 +143,18 @@ def _host(options: RunOptions, progress: Progress) -> Record:
         target={"name": options.target_name, "kind": "host", "devices": 1, "device": options.device},
         plan={},
         nodes=(),
-        extra={},
+        extra={"cpu_s": cpu_s},
         node_reasons=[],
     )
 
 
-class _Clock:
-    """Start time and CPU use of the measuring process."""
-
-    def __init__(self) -> None:
-        self.started_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._cpu_s = time.process_time()
-
-    def figures(self) -> dict[str, float]:
-        return {"cpu_s": time.process_time() - self._cpu_s, "rss_bytes": psutil.Process().memory_info().rss}
+def _now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _record(
     options: RunOptions,
-    clock: _Clock,
+    started_utc: str,
     reference: Reference,
     ledger: Ledger,
     *,
@@ -180,7 +187,7 @@ def _record(
     )
     return Record(
         run=run,
-        started_utc=clock.started_utc,
+        started_utc=started_utc,
         target=target,
         model={
             "name": model_name,
@@ -193,7 +200,7 @@ def _record(
         environment=environment(),
         nodes=nodes,
         frames=samples,
-        metrics=metrics | extra | clock.figures(),
+        metrics=metrics | extra | {"rss_bytes": psutil.Process().memory_info().rss},
         verdict=verdict,
         tolerance=options.tolerance,
     )

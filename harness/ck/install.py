@@ -74,7 +74,7 @@ def _refuse_collisions(programs: Repository, others: list[Repository]) -> None:
     for other in others:
         if other.alias == UPSTREAM_ALIAS or other.uid == UPSTREAM_UID:
             raise BadInputError(
-                f"the original repository {other.alias} is registered ({other.path}): CK would run both programs",
+                f"the original repository {other.alias} is registered in {other.path}: CK would run both",
                 way_out.format(other.alias),
             )
     for name in names_of(programs.path):

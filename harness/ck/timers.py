@@ -1,7 +1,7 @@
 """The timer file: how figures get from a run into Collective Knowledge.
 
-CK reads `tmp-ck-timer.json` after the program, merges its keys into `characteristics.run` and keeps statistics
-of every number in it. A run that is not valid must leave none: its absence is how CK learns of a failure.
+CK reads `tmp-ck-timer.json` after the program, merges its keys into `characteristics.run` and keeps
+statistics of every number in it. A run that is not valid must leave none: its absence is how CK learns of a failure.
 """
 
 from __future__ import annotations

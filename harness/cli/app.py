@@ -51,7 +51,7 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(harness.__version__, prog_name="iot-farm")
 def cli() -> None:
-    """Benchmark neural networks that are cut over a farm of small devices, and count honestly.
+    r"""Benchmark neural networks that are cut over a farm of small devices, and count honestly.
 
     \b
     A first look, with five nodes on this machine:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def farm() -> None:
-    """Start, look at and stop the nodes of a farm on this machine.
+    r"""Start, look at and stop the nodes of a farm on this machine.
 
     \b
     Examples:

@@ -13,7 +13,7 @@ from harness.cli.options import json_option
 @click.argument("name")
 @json_option
 def model(name: str, as_json: bool) -> None:
-    """Show the layers of model NAME (alexnet, vgg16), or the roles of partition NAME (alexnet-5, vgg16-11, ...).
+    r"""Show the layers of model NAME (alexnet, vgg16), or the roles of partition NAME (alexnet-5, vgg16-11, ...).
 
     \b
     Examples:

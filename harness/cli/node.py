@@ -29,7 +29,7 @@ def node(
     threads: int | None,
     device: Device,
 ) -> None:
-    """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
+    r"""Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
 
     A node takes its port, builds its block, and only then says ready and answers.
 
@@ -57,4 +57,4 @@ def node(
     elif len(mine) == 1:
         serve(plan, mine[0], options)
     else:
-        run_foreground(farm_file, plan, options, lambda text: click.echo(text))
+        run_foreground(farm_file, plan, options, click.echo)

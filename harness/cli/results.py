@@ -15,7 +15,7 @@ from harness.cli.options import json_option
 @click.option("--latest", is_flag=True, help="Only the latest run of each model and target.")
 @json_option
 def results(folder: Path | None, latest: bool, as_json: bool) -> None:
-    """Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
+    r"""Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
 
     \b
     Examples:

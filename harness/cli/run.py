@@ -37,7 +37,7 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure a farm or this machine, check every result, and file a record.
+    r"""Measure a farm or this machine, check every result, and file a record.
 
     The nodes of a farm must be up (`iot-farm farm up TARGET`). Exit code 1 means that the run was measured and
     its figures must not be used; the reasons are printed.

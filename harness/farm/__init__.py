@@ -1,0 +1,1 @@
+"""The farm file and the addresses in it."""

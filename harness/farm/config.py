@@ -24,6 +24,7 @@ INITIAL_PORT = 9999
 INITIAL = "initial"
 """The role of the source and sink."""
 
+_LARGEST_PORT = 65_535
 _MAX_FILE_BYTES = 1_000_000
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
@@ -56,7 +57,7 @@ class Address:
             raise ValueError(f"'{text}' is neither a host name nor an IPv4 address")
         if not colon:
             return cls(host, default_port)
-        if not port_text.isascii() or not port_text.isdigit() or not 1 <= int(port_text) <= 65535:
+        if not port_text.isascii() or not port_text.isdigit() or not 1 <= int(port_text) <= _LARGEST_PORT:
             raise ValueError(f"'{text}' has a port outside 1-65535")
         return cls(host, int(port_text))
 

@@ -2,7 +2,7 @@
 
 Pure noise would not do: every convolution averages it away, and all frames would get nearly the same answer.
 So a frame is a smooth pattern (coarse random colours, interpolated) with a tint, a brightness and a contrast
-of its own, and a little noise on top. All arithmetic is exact, so a frame has the same bytes on every machine.
+of its own, and a little noise on top. All arithmetic is exact: a frame has the same bytes on every machine.
 """
 
 import math

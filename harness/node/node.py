@@ -194,7 +194,7 @@ class Node:
             self._outbox.put(address, Parcel(payload, role, tag, done))
 
     def _parcels(self, outcome: Outcome) -> list[tuple[tuple[str, memoryview, str], Any]]:
-        parcels = []
+        parcels: list[tuple[tuple[str, memoryview, str], Any]] = []
         for tensor, output in zip(self._outputs, outcome.outputs, strict=True):
             payload = np.ascontiguousarray(output).data.cast("B")
             tag = str(
@@ -207,7 +207,9 @@ class Node:
                     model=self._model,
                 )
             )
-            for role in self._partition.targets(tensor):
-                for address in self._plan.holders(role, outcome.job.frame):
-                    parcels.append(((role, payload, tag), address))
+            parcels += [
+                ((role, payload, tag), address)
+                for role in self._partition.targets(tensor)
+                for address in self._plan.holders(role, outcome.job.frame)
+            ]
         return parcels

@@ -24,6 +24,7 @@ from harness.runtime.device import Device, configure, versions
 from harness.runtime.keras_block import load_block
 from harness.runtime.source import weight_source
 
+
 @dataclass(frozen=True)
 class NodeOptions:
     """What a node needs to know beside its plan.
@@ -94,9 +95,7 @@ def _load(plan: Plan, placement: Placement, options: NodeOptions) -> tuple[Any, 
         "threads": threads,
         "pid": os.getpid(),
         "input_bytes": sum(plan.partition.message_bytes(tensor) for tensor, _ in slots),
-        "output_bytes": sum(
-            plan.partition.message_bytes(tensor) for tensor in plan.partition.outputs(placement.role)
-        ),
+        "output_bytes": sum(plan.partition.message_bytes(tensor) for tensor in plan.partition.outputs(placement.role)),
     }
     return block, description
 

@@ -1,0 +1,1 @@
+"""A layer graph cut into roles (pure)."""

@@ -1,0 +1,1 @@
+"""Roles placed on addresses (pure)."""

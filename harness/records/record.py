@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 FORMAT = "ck-iot-farm run"
@@ -11,7 +11,7 @@ VERSION = 1
 """Version of the record's layout. 1: first layout."""
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """May the figures be used?"""
 
     VALID = "VALID"

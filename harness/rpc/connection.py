@@ -167,7 +167,7 @@ class ServerConnection(asyncio.BufferedProtocol):
         body = f"{refusal.reason}\n".encode()
         head = (
             f"HTTP/1.1 {refusal.status} {_REASONS[refusal.status]}\r\n{refusal.header}"
-            f"Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+            f"Content-Type: text/plain\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
         )
         self._transport.write(head.encode() + body)
         self._linger()
