@@ -31,22 +31,25 @@ def judge(
         node_reasons: what the nodes' own counters contradict.
     """
     reasons = []
-    sent, returned = ledger.frames_sent, ledger.frames_returned
+    sent = ledger.frames_sent
+    again = ledger.frames_returned - ledger.unknown - ledger.frames_distinct
     if sent + ledger.dropped != frames:
         reasons.append(f"{sent} of {frames} frames were sent")
     if sent == 0:
         reasons.append("no frame was sent")
     if ledger.frames_distinct < sent:
         reasons.append(f"{sent - ledger.frames_distinct} of {sent} frames never came back")
-    if returned > sent:
-        reasons.append(f"{returned} replies for {sent} frames: some came back more than once")
+    if again:
+        reasons.append(f"{again} replies were to frames that had come back before")
+    if ledger.unknown:
+        reasons.append(f"{ledger.unknown} replies were to frames that were not sent in this window")
     wrong = ledger.frames_distinct - ledger.frames_verified
     if wrong:
         reasons.append(
             f"{wrong} of {ledger.frames_distinct} results differ from the single-device reference "
             f"(largest error {ledger.largest_error:.1e}, tolerance {ledger.tolerance:.0e})"
         )
-    if separation < SEPARATION * ledger.tolerance:
+    if not separation >= SEPARATION * ledger.tolerance:  # NaN tells nothing apart either
         reasons.append(
             f"two references differ by {separation:.1e} only: the check cannot tell frames apart, use other weights"
         )

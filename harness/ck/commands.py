@@ -47,9 +47,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
             model=key.model, target_name="host", device=key.device, frames=frames, gpu_memory_percent=percent
         )
     name, farm_file = target_of_ck_run(environ)
-    return RunOptions(
-        model=key.model, target_name=name, farm_file=farm_file, partition=key.partition, frames=frames
-    )
+    return RunOptions(model=key.model, target_name=name, farm_file=farm_file, partition=key.partition, frames=frames)
 
 
 def run_key(
@@ -112,10 +110,7 @@ def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> in
     if text is None:
         return default
     if not (
-        text.isascii()
-        and text.isdigit()
-        and len(text) <= len(str(_MOST_FRAMES))
-        and 1 <= int(text) <= _MOST_FRAMES
+        text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_FRAMES)) and 1 <= int(text) <= _MOST_FRAMES
     ):
         raise BadInputError(
             f"{name} is '{text}', which is no positive whole number",
@@ -133,7 +128,5 @@ def _percentage(name: str, environ: Mapping[str, str]) -> float | None:
     except ValueError:
         value = math.nan
     if not 0 < value <= _WHOLE_PERCENT:
-        raise BadInputError(
-            f"{name} is '{text}', which is no percentage above 0", f"for example --env.{name}=33"
-        )
+        raise BadInputError(f"{name} is '{text}', which is no percentage above 0", f"for example --env.{name}=33")
     return value

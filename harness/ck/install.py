@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +25,8 @@ UPSTREAM_ALIAS = "ck-request-asplos18-iot-farm"
 UPSTREAM_UID = "9bb172637b2083c2"
 """The original repository: with both registered, `ck run` would run both programs, one after the other."""
 
+_ELSEWHERE = "set CK_REPOS to another folder of yours"
+
 
 def install(say: Callable[[str], None], environ: Mapping[str, str] | None = None) -> None:
     """Put both repositories under $CK_REPOS, register them with CK, and register the software they need.
@@ -43,12 +46,15 @@ def install(say: Callable[[str], None], environ: Mapping[str, str] | None = None
     require_ck()
     folder = repositories_folder(environ).absolute()
     environ["CK_REPOS"] = str(folder)
+    for path in (str(folder), sys.executable):
+        if any(character.isspace() for character in path):
+            raise BadInputError(
+                f"Collective Knowledge does not quote paths, and there is a space in {path}", _ELSEWHERE
+            )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInputError(
-            f"{folder} cannot be created: {error.strerror}", "set CK_REPOS to a folder of yours"
-        ) from None
+        raise BadInputError(f"{folder} cannot be created: {error.strerror}", _ELSEWHERE) from None
     busy = BadInputError("another `iot-farm ck install` is at work in this CK_REPOS", "wait for it")
     with exclusive(folder / ".iot-farm-install.lock", busy):
         sources = [shipped(PROGRAMS), shipped(MACHINES)]
@@ -107,9 +113,7 @@ def _install_repository(
         else f"repository {source.alias}: up to date"
     )
     for name, other in taken.items():
-        say(
-            f"kept: {name.replace('/', ':')} of {other.alias}; the one that comes with this package stays out"
-        )
+        say(f"kept: {name.replace('/', ':')} of {other.alias}; the one that comes with this package stays out")
     for name in copied.kept:
         say(f"kept: {name.replace('/', ':')}, which was changed; to get ours again remove {target / name}")
     _register(source, target, environ)

@@ -24,9 +24,7 @@ def exclusive(path: Path, busy: BadInputError) -> Iterator[None]:
     try:
         stream = path.open("a")
     except OSError as error:
-        raise BadInputError(
-            f"{path} cannot be written: {error.strerror}", "is the folder writable?"
-        ) from None
+        raise BadInputError(f"{path} cannot be written: {error.strerror}", "is the folder writable?") from None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -70,9 +70,7 @@ def target_of_ck_run(environ: Mapping[str, str]) -> tuple[str, Path]:
         )
     entry = Path(folder)
     if not entry.is_dir():
-        raise NotFoundError(
-            f"{TARGET_VARIABLE} is {folder}, which is no folder", "`ck run --target=NAME` sets it"
-        )
+        raise NotFoundError(f"{TARGET_VARIABLE} is {folder}, which is no folder", "`ck run --target=NAME` sets it")
     return entry.name, _farm_file_of_entry(entry)
 
 
@@ -84,9 +82,7 @@ def _farm_file_at(path: Path) -> Path:
     if path.is_dir():
         path = path / FARM_FILE
         if not path.is_file():
-            raise NotFoundError(
-                f"folder {path.parent} holds no file '{FARM_FILE}'", "name the JSON file itself"
-            )
+            raise NotFoundError(f"folder {path.parent} holds no file '{FARM_FILE}'", "name the JSON file itself")
     if not path.exists():
         raise NotFoundError(f"farm file {path} does not exist", "it is a JSON file: role -> addresses")
     return path

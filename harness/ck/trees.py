@@ -81,11 +81,7 @@ def copy_tree(source: Path, target: Path, skip: Collection[str] = ()) -> Copied:
 def names_of(source: Path, include: Callable[[str], bool] = lambda _: True) -> list[str]:
     """The entries (`module/name`) of a repository whose module satisfies the condition, sorted."""
     return sorted(
-        {
-            group
-            for path in _files(source)
-            if (group := _entry_of(path, source)) and include(group.split("/")[0])
-        }
+        {group for path in _files(source) if (group := _entry_of(path, source)) and include(group.split("/")[0])}
     )
 
 

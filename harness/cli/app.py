@@ -51,14 +51,14 @@ class _LazyGroup(click.Group):
 )
 @click.version_option(harness.__version__, prog_name="iot-farm")
 def cli() -> None:
-    r"""Benchmark neural networks that are cut over a farm of small devices, and count honestly.
+    """Benchmark neural networks that are cut over a farm of small devices, and count honestly.
 
     \b
     A first look, with five nodes on this machine:
       iot-farm farm up farm-5-local
       iot-farm run --target farm-5-local
       iot-farm farm down farm-5-local
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,14 +66,22 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         code: Any = cli.main(args=arguments, prog_name="iot-farm", standalone_mode=False)
     except UserError as error:
-        click.echo(f"error: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
+        _tell(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "iot-farm"
+        _tell(error.format_message(), f"`{command} --help` shows what it takes")
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _tell(message: str, hint: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"  hint: {hint}", err=True)

@@ -15,7 +15,7 @@ from harness.cli.options import json_option
 @click.option("--partition", metavar="NAME", help="The paper's name of the farm's cut.")
 @json_option
 def doctor(target: str | None, partition: str | None, as_json: bool) -> None:
-    r"""Check this machine and, with --target, every node of a farm; say why and how to mend it.
+    """Check this machine and, with --target, every node of a farm; say why and how to mend it.
 
     Exit code 1 when something is not well.
 
@@ -23,7 +23,7 @@ def doctor(target: str | None, partition: str | None, as_json: bool) -> None:
     Examples:
       iot-farm doctor
       iot-farm doctor --target farm-5-local
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.cli.targets import farm_plan, find_farm
     from harness.doctor import check_farm, check_machine
 

@@ -22,19 +22,26 @@ if TYPE_CHECKING:
 
 @click.group()
 def farm() -> None:
-    r"""Start, look at and stop the nodes of a farm on this machine.
+    """Start, look at and stop the nodes of a farm on this machine.
 
     \b
     Examples:
       iot-farm farm up farm-11-local
       iot-farm farm status farm-11-local
       iot-farm farm down farm-11-local
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
 
 
-@farm.command()
+@farm.command(short_help="Start the nodes of this machine, and wait until they are ready.")
 @click.argument("target")
-@click.option("--timeout", "timeout_s", type=float, default=180.0, show_default=True, help="Seconds to get ready.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=180.0,
+    show_default=True,
+    help="Seconds to get ready.",
+)
 @node_options
 def up(
     target: str,
@@ -50,7 +57,12 @@ def up(
 
     TARGET is a registered machine (farm-5-local, farm-11, ...) or a JSON file. When a node cannot start, those
     already started are stopped again.
-    """
+
+    \b
+    Examples:
+      iot-farm farm up farm-5-local
+      iot-farm farm up farm.json --seed 7 --threads 1
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.errors import FarmError, UserError
     from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
     from harness.node.serve import NodeOptions
@@ -71,12 +83,17 @@ def up(
         raise
 
 
-@farm.command()
+@farm.command(short_help="Ask every node who it is.")
 @click.argument("target")
 @click.option("--partition", metavar="NAME", help="The paper's name of the cut.")
 @json_option
 def status(target: str, partition: str | None, as_json: bool) -> None:
-    """Ask every node of TARGET who it is; exit code 3 when one is down or not what the farm file says."""
+    """Ask every node of TARGET who it is; exit code 3 when one is down or not what the farm file says.
+
+    \b
+    Example:
+      iot-farm farm status farm-5-local
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.bench.preflight import ask_nodes
 
     plan = farm_plan(find_farm(target), model_name=None, partition=partition)
@@ -90,10 +107,15 @@ def status(target: str, partition: str | None, as_json: bool) -> None:
         click.get_current_context().exit(3)
 
 
-@farm.command()
+@farm.command(short_help="Stop the nodes of this machine.")
 @click.argument("target")
 def down(target: str) -> None:
-    """Stop every node of TARGET on this machine; a farm that is down already is no error."""
+    """Stop every node of TARGET on this machine; a farm that is down already is no error.
+
+    \b
+    Example:
+      iot-farm farm down farm-5-local
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.node.launch import forget, started_nodes, stop_remaining, stop_started
 
     started = started_nodes(target)

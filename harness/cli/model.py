@@ -13,13 +13,13 @@ from harness.cli.options import json_option
 @click.argument("name")
 @json_option
 def model(name: str, as_json: bool) -> None:
-    r"""Show the layers of model NAME (alexnet, vgg16), or the roles of partition NAME (alexnet-5, vgg16-11, ...).
+    """Show the layers of model NAME (alexnet, vgg16), or the roles of partition NAME (alexnet-5, vgg16-11, ...).
 
     \b
     Examples:
       iot-farm model alexnet
       iot-farm model vgg16-11 --json
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.errors import BadInputError
     from harness.models.catalogue import model as load_model
     from harness.models.catalogue import model_names

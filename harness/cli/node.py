@@ -29,7 +29,7 @@ def node(
     threads: int | None,
     device: Device,
 ) -> None:
-    r"""Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
+    """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
 
     A node takes its port, builds its block, and only then says ready and answers.
 
@@ -37,7 +37,7 @@ def node(
     Examples:
       iot-farm node --target farm-11.json
       iot-farm node --target farm-5-local --address 127.0.0.51
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.cli.targets import farm_plan, find_farm
     from harness.errors import BadInputError
     from harness.farm.config import NODE_PORT, Address

@@ -11,6 +11,8 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_SEED = 2018
+WEIGHTS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+"""Looked for at once: nodes and the reference would find out only after TensorFlow has loaded."""
 
 
 def node_options(command: F) -> F:
@@ -19,10 +21,12 @@ def node_options(command: F) -> F:
         (
             click.option("--partition", metavar="NAME", help="The paper's name of the cut; else told by the roles."),
             click.option("--model", "model_name", metavar="NAME", help="alexnet or vgg16; else told by the roles."),
-            click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of the weights."),
+            click.option(
+                "--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Seed of the weights."
+            ),
             click.option(
                 "--weights",
-                type=click.Path(path_type=Path),
+                type=WEIGHTS_FILE,
                 metavar="FILE",
                 help="A Keras weights file of the whole model, in place of the seeded weights.",
             ),

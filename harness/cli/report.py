@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from harness.metrics import METRICS, show
 
 if TYPE_CHECKING:
     from harness.bench.options import RunOptions
+    from harness.models.graph import ModelGraph
     from harness.plan.plan import Plan
 
 _LOG_COLUMNS = 120
@@ -29,7 +31,7 @@ def print_record(document: dict[str, Any]) -> None:
     out = console()
     model, target, verdict = document["model"], document["target"], document["verdict"]
     out.print(
-        f"[bold]{model['name']}[/bold] on [bold]{target['name']}[/bold] ({_devices(target)}), "
+        f"[bold]{model['name']}[/bold] on [bold]{escape(target['name'])}[/bold] ({_devices(target)}), "
         f"weights {model['weights']}, model {model['fingerprint']}",
         highlight=False,
     )
@@ -62,7 +64,7 @@ def print_records(documents: Sequence[dict[str, Any]]) -> None:
         metrics = document["metrics"]
         table.add_row(
             document["model"]["name"],
-            document["target"]["name"],
+            escape(document["target"]["name"]),
             _devices(document["target"]),
             _figure(metrics, "ips"),
             _figure(metrics, "latency_p50_s"),
@@ -74,12 +76,20 @@ def print_records(documents: Sequence[dict[str, Any]]) -> None:
     console().print(table)
 
 
-def print_plan(options: RunOptions, plan: Plan | None) -> None:
-    """Print what a run would do."""
+def print_host_plan(graph: ModelGraph, options: RunOptions) -> None:
+    """Print what a run on this machine would compute."""
+    layers = [layer.name for layer in graph.layers]
+    parameters, macs = sum(map(graph.parameters, layers)), sum(map(graph.macs, layers))
+    console().print(
+        f"[bold]{graph.title}[/bold] on this machine ({options.device}), {options.frames} frames: "
+        f"{parameters:,} parameters, {parameters * 4 / 1e6:.1f} MB, {macs / 1e6:,.1f} M MAC per frame",
+        highlight=False,
+    )
+
+
+def print_plan(plan: Plan) -> None:
+    """Print what a run on a farm would do."""
     out = console()
-    if plan is None:
-        out.print(f"{options.model} on this machine ({options.device}), {options.frames} frames", highlight=False)
-        return
     out.print(
         f"[bold]{plan.partition.name}[/bold]: {plan.partition.graph.title} on {plan.farm.devices} devices, "
         f"results come back to {plan.farm.initial}",

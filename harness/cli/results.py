@@ -15,13 +15,13 @@ from harness.cli.options import json_option
 @click.option("--latest", is_flag=True, help="Only the latest run of each model and target.")
 @json_option
 def results(folder: Path | None, latest: bool, as_json: bool) -> None:
-    r"""Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
+    """Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
 
     \b
     Examples:
       iot-farm results
       iot-farm results --latest --json
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.cli.report import print_records
     from harness.errors import NotFoundError
     from harness.records.store import read_records, results_folder

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import DEFAULT_SEED, json_option
+from harness.cli.options import DEFAULT_SEED, WEIGHTS_FILE, json_option
+
+if TYPE_CHECKING:
+    from harness.bench.options import RunOptions
 
 
 @click.command()
@@ -21,7 +24,7 @@ from harness.cli.options import DEFAULT_SEED, json_option
 @click.option("--frames", type=int, default=50, show_default=True, help="Frames of the measured window.")
 @click.option("--warmup", type=int, help="Frames before the window [default: twice the frames in flight].")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of weights and images.")
-@click.option("--weights", type=click.Path(path_type=Path), metavar="FILE", help="A Keras weights file instead.")
+@click.option("--weights", type=WEIGHTS_FILE, metavar="FILE", help="A Keras weights file instead.")
 @click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: devices].")
 @click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
@@ -37,7 +40,7 @@ def run(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Measure a farm or this machine, check every result, and file a record.
+    """Measure a farm or this machine, check every result, and file a record.
 
     The nodes of a farm must be up (`iot-farm farm up TARGET`). Exit code 1 means that the run was measured and
     its figures must not be used; the reasons are printed.
@@ -48,22 +51,18 @@ def run(
       iot-farm run --target farm-5-local --frames 200
       iot-farm run --target farm.json --rate 2.5 --frames 100
       iot-farm run --target farm-11 --dry-run
-    """
+    """  # noqa: D301  \b is click's mark for lines to keep
     from harness.bench.options import RunOptions
-    from harness.bench.session import plan_of, run_benchmark
+    from harness.bench.session import run_benchmark
     from harness.cli.progress import progress_for
-    from harness.cli.report import print_plan, print_record
+    from harness.cli.report import print_record
     from harness.cli.targets import find_farm
     from harness.records.store import results_folder, write_record
 
     farm_file = None if target == "host" else find_farm(target)
     checked = RunOptions(model=model_name, target_name=_name(target), farm_file=farm_file, **options)
     if dry_run:
-        plan = plan_of(checked) if farm_file else None
-        if as_json:
-            click.echo(json.dumps({"options": checked.describe(), "plan": plan.describe() if plan else None}, indent=1))
-        else:
-            print_plan(checked, plan)
+        _show_plan(checked, as_json=as_json)
         return
     with progress_for(quiet=as_json) as progress:
         record = run_benchmark(checked, progress=progress)
@@ -78,7 +77,28 @@ def run(
         click.get_current_context().exit(1)
 
 
+def _show_plan(options: RunOptions, *, as_json: bool) -> None:
+    from harness.bench.session import plan_of
+    from harness.cli.report import print_host_plan, print_plan
+    from harness.cli.targets import host_model
+
+    plan = plan_of(options) if options.farm_file else None
+    graph = plan.partition.graph if plan else host_model(options.model)
+    if as_json:
+        document = {
+            "target": options.target_name,
+            "model": graph.name,
+            "options": options.describe(),
+            "plan": plan.describe() if plan else None,
+        }
+        click.echo(json.dumps(document, indent=1))
+    elif plan:
+        print_plan(plan)
+    else:
+        print_host_plan(graph, options)
+
+
 def _name(target: str) -> str:
-    """A file is called by its stem, a folder and a registered target by their name."""
-    path = Path(target)
-    return path.stem if path.suffix else path.name
+    """A JSON file is called by its stem, a folder and a registered target by their name."""
+    path = Path(target).absolute()
+    return path.stem if path.suffix == ".json" else path.name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
+import reprlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ INITIAL = "initial"
 
 _LARGEST_PORT = 65_535
 _MAX_FILE_BYTES = 1_000_000
+_SHORT = reprlib.Repr()  # shows what stands in a file on one line, and the ends of it where it is long
+_SHORT.maxstring = _SHORT.maxother = 80
 _ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 _HOST = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 
@@ -52,13 +55,13 @@ class Address:
             try:
                 ipaddress.IPv4Address(host)
             except ValueError as error:
-                raise ValueError(f"'{text}' is not an IPv4 address") from error
+                raise ValueError(f"{_SHORT.repr(text)} is not an IPv4 address") from error
         elif not _HOST.fullmatch(host):
-            raise ValueError(f"'{text}' is neither a host name nor an IPv4 address")
+            raise ValueError(f"{_SHORT.repr(text)} is neither a host name nor an IPv4 address")
         if not colon:
             return cls(host, default_port)
-        if not port_text.isascii() or not port_text.isdigit() or not 1 <= int(port_text) <= _LARGEST_PORT:
-            raise ValueError(f"'{text}' has a port outside 1-65535")
+        if not re.fullmatch(r"[0-9]{1,5}", port_text) or not 1 <= int(port_text) <= _LARGEST_PORT:
+            raise ValueError(f"{_SHORT.repr(text)} has no port from 1 to {_LARGEST_PORT}")
         return cls(host, int(port_text))
 
 
@@ -98,7 +101,8 @@ class FarmConfig:
             BadInputError: it is not JSON, or not a farm; the message names the file and the role.
         """
         try:
-            raw = path.read_bytes()
+            with path.open("rb") as stream:
+                raw = stream.read(_MAX_FILE_BYTES + 1)
         except FileNotFoundError:
             raise NotFoundError(
                 f"farm file {path} does not exist", "name a registered target or a JSON file: role -> addresses"
@@ -130,7 +134,7 @@ class FarmConfig:
             raise BadInputError(f'farm {source} has no object "node"', hint)
         unknown = sorted(set(document) - {"node"})
         if unknown:
-            raise BadInputError(f'farm {source} has an unknown key "{unknown[0]}" beside "node"', hint)
+            raise BadInputError(f'farm {source} has an unknown key {_SHORT.repr(unknown[0])} beside "node"', hint)
         roles = {role: _addresses(role, entries, source) for role, entries in document["node"].items()}
         if INITIAL not in roles:
             raise BadInputError(f'farm {source} has no role "initial"', "name the device where `run` is typed")
@@ -153,21 +157,23 @@ def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in pairs:
         if key in result:
-            raise ValueError(f'the key "{key}" stands twice in one object')
+            raise ValueError(f"the key {_SHORT.repr(key)} stands twice in one object")
         result[key] = value
     return result
 
 
 def _addresses(role: str, entries: Any, source: str) -> tuple[Address, ...]:
     if not _ROLE.fullmatch(role):
-        raise BadInputError(f'farm {source} has a role with an unusable name "{role}"', "letters, digits, - and _")
+        raise BadInputError(
+            f"farm {source} has a role with an unusable name {_SHORT.repr(role)}", "use A-Z a-z 0-9 - _"
+        )
     if not isinstance(entries, list):
         raise BadInputError(f'farm {source}: role "{role}" is not a list of addresses', 'write ["127.0.0.2"]')
     default_port = INITIAL_PORT if role == INITIAL else NODE_PORT
     addresses = []
     for entry in entries:
         if not isinstance(entry, str):
-            raise BadInputError(f'farm {source}: role "{role}" holds {entry!r}', "an address is a string")
+            raise BadInputError(f'farm {source}: role "{role}" holds {_SHORT.repr(entry)}', "an address is a string")
         if entry.strip() == "#":
             break
         try:

@@ -89,10 +89,12 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
     number of replicas is taken from the farm, so that a farm may have more devices than the paper's.
 
     Raises:
-        BadInputError: a role is unknown or missing, or has a number of addresses that does not fit.
+        BadInputError: a role is unknown or missing, or has a number of addresses that does not fit; there is no
+            such model or partition, or the partition is one of another model.
     """
     candidates = [partition(name)] if name else [partition(known) for known in _PAPER]
     if model_name:
+        model(model_name)
         fitting = [candidate for candidate in candidates if candidate.graph.name == model_name]
         if not fitting:
             raise BadInputError(f"partition {name} is not one of model {model_name}", "leave one of the two out")

@@ -91,8 +91,10 @@ class Partition:
         if placed != [layer.name for layer in self.graph.layers]:
             raise ValueError(f"partition {self.name}: its layers are not those of {self.graph.name} in order")
         for role in self.roles:
-            if role.replicas < 1:
-                raise ValueError(f"partition {self.name}: role {role.name} has {role.replicas} replicas")
+            if role.parts < 1 or role.replicas < 1:
+                raise ValueError(
+                    f"partition {self.name}: role {role.name} has {role.parts} parts and {role.replicas} replicas"
+                )
             for part in range(role.parts):
                 self.block(role.name, part)
 

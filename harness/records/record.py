@@ -51,7 +51,7 @@ class FrameSample:
         sent_s: when it was handed to the network, seconds since the window began.
         verified_s: when its checked result was there, seconds since the window began; None if it never was.
         replies: results that came back for it; 1 is right.
-        error: largest absolute difference to the single-device reference; None if nothing came back.
+        error: largest absolute difference to the single-device reference; None if nothing came back, or no number.
     """
 
     frame: int

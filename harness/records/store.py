@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError
-from harness.records.record import FORMAT, Record
+from harness.records.record import FORMAT, VERSION, Record
 
 RESULTS_VARIABLE = "IOT_FARM_RESULTS"
 """Environment variable that names the folder of records."""
+
+_NEEDED: tuple[tuple[str, ...], ...] = (
+    *((field.name,) for field in fields(Record)),
+    *(("target", key) for key in ("name", "kind", "devices")),
+    *(("model", key) for key in ("name", "weights", "fingerprint")),
+    *(("verdict", key) for key in ("status", "reasons", "notes")),
+)
+"""Where every record holds a value; readers rely on it."""
 
 
 def results_folder() -> Path:
@@ -64,17 +74,42 @@ def read_record(path: Path) -> dict[str, Any]:
     """Read one record as plain data.
 
     Raises:
-        BadInputError: the file is not a record of ours.
+        BadInputError: the file is not a record of ours, is one of another version, or lacks something.
     """
+    hint = "move it to another folder"
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInputError(f"{path} is not a run record: {error}") from None
+        document = json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise BadInputError(f"{path} is not a run record: {error}", hint) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise BadInputError(f"{path} is not a run record", f'expected "format": "{FORMAT}"')
+        raise BadInputError(f'{path} is not a run record: its "format" is not "{FORMAT}"', hint)
+    if document.get("version") != VERSION:
+        raise BadInputError(
+            f"{path} is a run record of version {document.get('version')}", f"this program reads version {VERSION}"
+        )
+    for keys in _NEEDED:
+        if not _holds(document, keys):
+            raise BadInputError(f"the run record {path} lacks {'.'.join(keys)}", hint)
     return document
 
 
 def read_records(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     """Every record of a folder, oldest first."""
     return [(path, read_record(path)) for path in sorted(folder.glob("*.json"))]
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text} is no number that a record may hold")
+    return number
+
+
+def _holds(document: Any, keys: tuple[str, ...]) -> bool:
+    for key in keys:
+        if not isinstance(document, dict) or key not in document:
+            return False
+        document = document[key]
+    return True

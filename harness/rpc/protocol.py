@@ -16,7 +16,7 @@ from harness.rpc.resolution import MAX_SCHEMA_NODES, expanded_nodes
 
 HASH_BYTES: Final = 16
 FORWARD: Final = "forward"
-MAX_PROTOCOL_BYTES: Final = 65_536
+MAX_PROTOCOL_BYTES: Final = 32_768
 """Longest protocol text accepted from a peer; ours takes 2 kB."""
 MAX_NAME_BYTES: Final = 4096
 """Longest `next` or `tag` of a `forward` accepted."""

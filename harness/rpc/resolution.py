@@ -29,9 +29,14 @@ class Decoder(avro.io.BinaryDecoder):  # type: ignore[misc]
         super().__init__(io.BytesIO(message))
         self._end = len(message)
 
+    @property
+    def position(self) -> int:
+        """How many bytes have been read."""
+        return int(self.reader.tell())
+
     def expect_end(self) -> None:
         """Raise `WireFormatError` unless every byte was read, and none beyond the end."""
-        left = self._end - self.reader.tell()
+        left = self._end - self.position
         if left > 0:
             raise WireFormatError(f"{left} bytes after the last value")
         if left < 0:
@@ -125,6 +130,5 @@ def _guarded(read: Callable[[], Any]) -> Any:
         return read()
     except WireFormatError:
         raise
-    # A short read inside the library shows as TypeError (ord of nothing); a deep schema as RecursionError.
-    except (avro.errors.AvroException, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except Exception as error:  # the library meets a stranger's bytes: TypeError, ArithmeticError and more
         raise WireFormatError(str(error) or type(error).__name__) from error

@@ -7,7 +7,14 @@ import avro.ipc
 
 from harness.rpc.errors import RemoteError, WireFormatError
 from harness.rpc.handshake import BOTH, ClientProtocols, HandshakeRequest, HandshakeResponse
-from harness.rpc.protocol import FORWARD_PREFIX_BYTES, PROTOCOL, decode_forward, encode_string
+from harness.rpc.protocol import (
+    FORWARD,
+    FORWARD_PREFIX_BYTES,
+    PROTOCOL,
+    declares_forward,
+    decode_forward,
+    encode_string,
+)
 from harness.rpc.resolution import Decoder, encode_datum, read_datum, read_string
 
 VOID: Final = BOTH + b"\0\0"
@@ -70,7 +77,7 @@ class Responder:
             WireFormatError: no handshake can be read, so that no Avro answer is possible.
         """
         if bytes(message[:FORWARD_PREFIX_BYTES]) in self._clients.fast_prefixes:
-            return self._forward(message)
+            return self._forward(BOTH, message, FORWARD_PREFIX_BYTES)
         decoder = Decoder(message)
         request = HandshakeRequest.read(decoder)
         try:
@@ -82,24 +89,28 @@ class Responder:
         handshake = HandshakeResponse.of(request, client_known=client_protocol is not None).encode()
         if client_protocol is None:
             return handshake
-        return self._call(handshake, client_protocol, decoder)
+        return self._call(handshake, client_protocol, decoder, message)
 
-    def _forward(self, message: bytes | memoryview) -> bytes:
+    def _forward(self, handshake: bytes, message: bytes | memoryview, position: int) -> bytes:
         try:
-            arguments = decode_forward(message, FORWARD_PREFIX_BYTES)
+            arguments = decode_forward(message, position)
         except WireFormatError as error:
-            return _error(BOTH, f"malformed call of forward: {error}")
+            return _error(handshake, f"malformed call of forward: {error}")
         try:
             self._handlers.forward(*arguments)
         except Exception as error:  # noqa: BLE001  a handler's bug must not end the service
-            return _error(BOTH, _describe("forward", error))
-        return VOID
+            return _error(handshake, _describe(FORWARD, error))
+        return VOID if handshake is BOTH else handshake + _NO_METADATA + _FINE
 
-    def _call(self, handshake: bytes, client_protocol: Any, decoder: Decoder) -> bytes:
+    def _call(
+        self, handshake: bytes, client_protocol: Any, decoder: Decoder, message: bytes | memoryview
+    ) -> bytes:
         name = "?"
         try:
             read_datum(decoder, avro.ipc.META_SCHEMA, avro.ipc.META_SCHEMA)
             name = read_string(decoder)
+            if name == FORWARD and declares_forward(client_protocol):
+                return self._forward(handshake, message, decoder.position)
             theirs = (client_protocol.messages or {}).get(name)
             ours = PROTOCOL.messages.get(name)
             if theirs is None or ours is None:

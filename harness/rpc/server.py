@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +18,8 @@ __all__ = ["Handlers", "RpcServer"]
 
 _STUCK_S: Final = 1.0
 """After this an incomplete message may be given up for a new connection, if there is no other room."""
+_FAREWELL_S: Final = 1.0
+"""How long answers may take to leave when the server closes."""
 _LONGEST_SWEEP_S: Final = 1.0
 _SHORTEST_SWEEP_S: Final = 0.02
 
@@ -37,6 +40,7 @@ class RpcServer:
         self._responder = Responder(handlers)
         self._buffered_bytes = 0
         self._connections: set[ServerConnection] = set()
+        self._forgotten = asyncio.Event()
         self._server: asyncio.Server | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
@@ -68,6 +72,13 @@ class RpcServer:
             self._server.close()
         for connection in tuple(self._connections):
             connection.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                while self._connections:
+                    self._forgotten.clear()
+                    await self._forgotten.wait()
+        for connection in tuple(self._connections):
+            connection.abort()
         if self._server is not None:
             await self._server.wait_closed()
             self._server = None
@@ -111,6 +122,7 @@ class RpcServer:
     def forget(self, connection: ServerConnection) -> None:
         """The connection is gone."""
         self._connections.discard(connection)
+        self._forgotten.set()
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         shortest = min(self.limits.message_deadline_s, self.limits.idle_timeout_s)

@@ -1,0 +1,130 @@
+"""A.7 on a farm: nodes started by CK, a run through CK on them, and nodes that are down or die."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from farms import farm_document
+
+KEY = "benchmark-alexnet-farm-5-nodes"
+NODES = 4
+
+
+def _register(home, folder: Path, name: str, document) -> None:
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(document))
+    done = home.ck("add", f"machine:{name}", "--access_type=avro", f"--avro_config={path}", answers="1\n")
+    assert done.returncode == 0, done.stdout
+
+
+def _wait_for(log: Path, words: str, count: int, process) -> None:
+    deadline_s = time.monotonic() + 120
+    while log.read_text().count(words) < count:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline_s, log.read_text()
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def farm(home, tmp_path_factory):
+    """machine:farm-5 with its four nodes, started by the -start-server key."""
+    _register(home, tmp_path_factory.mktemp("farm"), "farm-5", farm_document("alexnet-5"))
+    with home.background(
+        "run", "program:request-iot-benchmark", f"--cmd_key={KEY}-start-server", "--target=farm-5"
+    ) as (
+        process,
+        log,
+    ):
+        _wait_for(log, "ready: ", NODES, process)
+        yield home
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize("frames", ["1", "5", "50"])
+def test_a_run_on_the_farm(farm, frames):
+    """Every frame that was asked for came back once and equal to the single device's; CK got the figures."""
+    done = farm.run_program(KEY, "--target=farm-5", f"--env.STAT_REPEAT={frames}")
+    assert done.returncode == 0, done.stdout
+    figures = json.loads(farm.timer.read_text())
+    counts = [figures[f"frames_{what}"] for what in ("sent", "returned", "distinct", "verified")]
+    assert counts == [int(frames)] * 4
+    assert figures["largest_error"] <= 1e-6 < figures["reference_separation"]
+    assert figures["execution_time"] == figures["execution_time_classify"] == pytest.approx(1 / figures["ips"])
+    assert "Execution time: " in done.stdout
+    assert f"export CK_TARGET_PATH={farm.repos}/local/machine/farm-5\n" in done.stdout
+
+
+def test_a_key_of_another_farm(farm):
+    """The control: the key of another partition is refused on this farm."""
+    done = farm.run_program("benchmark-alexnet-farm-6-nodes", "--target=farm-5")
+    assert "likely failed" in done.stdout
+    assert "partition alexnet-6" in done.stdout
+    assert not farm.timer.exists()
+
+
+def test_a_busy_port(home, tmp_path):
+    """Starting nodes on the default port where something listens names port and address, and starts nothing."""
+    document = {
+        "node": {
+            "initial": ["127.0.0.75"],
+            "block1": ["127.0.0.76"],
+            "block2": ["127.0.0.77", "127.0.0.78"],
+            "block3": ["127.0.0.79"],
+        }
+    }
+    _register(home, tmp_path, "busy", document)
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.78", 12345))
+        taken.listen()
+        done = home.run_program(f"{KEY}-start-server", "--target=busy", "--return_error_if_external_fail=yes")
+    assert done.returncode == 11
+    assert "port 12345 on 127.0.0.78 is in use" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_nodes_that_are_down(home, tmp_path):
+    """With no node up a run ends within its time-out, names address and role, and leaves no timer file."""
+    document = farm_document("alexnet-5")
+    _register(home, tmp_path, "down", document)
+    done = home.run_program(KEY, "--target=down", "--return_error_if_external_fail=yes")
+    assert done.returncode == 11
+    assert "likely failed" in done.stdout
+    assert "Traceback" not in done.stdout
+    named = [
+        role for role, addresses in document["node"].items() if any(address in done.stdout for address in addresses)
+    ]
+    assert named
+    assert all(role in done.stdout for role in named)
+    assert not home.timer.exists()
+
+
+def test_a_node_that_dies(farm, tmp_path):
+    """A node killed in mid-run ends the run within a bounded time, by name; CK gets no figures."""
+    document = farm_document("alexnet-5")
+    _register(farm, tmp_path, "dying", document)
+    victim = document["node"]["block3"][0]
+    server = ("run", "program:request-iot-benchmark", f"--cmd_key={KEY}-start-server", "--target=dying")
+    run = ("run", "program:request-iot-benchmark", f"--cmd_key={KEY}", "--target=dying", "--env.STAT_REPEAT=100000")
+    with farm.background(*server) as (nodes, nodes_log):
+        _wait_for(nodes_log, "ready: ", NODES, nodes)
+        with farm.background(*run, "--return_error_if_external_fail=yes", "--generate_rnd_tmp_dir=yes") as (
+            process,
+            log,
+        ):
+            _wait_for(log, "measuring: ", 1, process)
+            (node,) = [
+                child for child in psutil.Process(nodes.pid).children(recursive=True) if victim in child.cmdline()
+            ]
+            node.kill()
+            assert process.wait(120) == 11
+            text = log.read_text()
+    assert victim in text
+    assert "block3" in text
+    assert "Traceback" not in text
+    assert not list((farm.timer.parents[1]).glob("tmp*/tmp-ck-timer.json"))

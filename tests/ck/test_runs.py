@@ -1,0 +1,169 @@
+"""`ck run program:request-iot-benchmark` on a single device, and everything that one can type wrongly."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from harness.ck.keys import KEYS
+from harness.metrics import METRICS
+
+CPU_KEY = "benchmark-alexnet-single-device-cpu"
+FAILED = "Program execution likely failed"
+
+
+def _no_traceback(done):
+    assert "Traceback" not in done.stdout
+    return done
+
+
+def test_single_device_cpu(home):
+    """The CPU key ends well, and CK reads its two keys and every metric of the list from the timer file."""
+    done = home.run_program(CPU_KEY, "--env.STAT_REPEAT=5")
+    assert done.returncode == 0, done.stdout
+    assert FAILED not in done.stdout
+    assert "export CUDA_VISIBLE_DEVICES=\n" in done.stdout
+    assert "Execution time: " in done.stdout
+    figures = json.loads(home.timer.read_text())
+    assert figures["execution_time"] == figures["execution_time_classify"] == pytest.approx(1 / figures["ips"])
+    assert figures["frames_sent"] == figures["frames_returned"] == figures["frames_verified"] == 5
+    assert set(figures) - {"execution_time"} <= set(METRICS)
+    assert {"ips", "latency_mean_s", "largest_error", "window_s"} <= set(figures)
+
+
+def test_single_device_gpu_without_gpu(home):
+    """The GPU key on a machine without GPU fails and says so; it never becomes a CPU figure."""
+    home.timer.parent.mkdir(exist_ok=True)
+    home.timer.write_text('{"execution_time": 1.0}')  # of an earlier run: must not be taken for this one's
+    done = _no_traceback(home.run_program("benchmark-alexnet-single-device-gpu", CUDA_VISIBLE_DEVICES=""))
+    assert done.returncode == 0
+    assert FAILED in done.stdout
+    assert "TensorFlow finds no GPU on this machine" in done.stdout
+    assert not home.timer.exists()
+
+
+def test_failing_with_a_code(home):
+    """With --return_error_if_external_fail CK ends with 11 where it otherwise ends with 0."""
+    key = "benchmark-vgg16-single-device-gpu"
+    done = home.run_program(key, "--return_error_if_external_fail=yes", CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 11
+    assert FAILED in done.stdout
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "x"])
+def test_wrong_stat_repeat(home, value):
+    """A wrong STAT_REPEAT is named with its value; there is no timer file."""
+    done = _no_traceback(home.run_program(CPU_KEY, f"--env.STAT_REPEAT={value}", "--return_error_if_external_fail=yes"))
+    assert done.returncode == 11
+    assert f"error: STAT_REPEAT is '{value}'" in done.stdout
+    assert not home.timer.exists()
+
+
+def test_missing_key(home):
+    """Without a cmd_key CK opens its menu of twelve; a chosen number is taken."""
+    key = sorted(KEYS).index("benchmark-alexnet-farm-5-nodes")
+    done = _no_traceback(home.ck("run", "program:request-iot-benchmark", answers=f"{key}\n"))
+    for name in KEYS:
+        assert f") {name}" in done.stdout
+    assert "-m harness ck run benchmark-alexnet-farm-5-nodes\n" in done.stdout
+    assert home.ck("run", "program:request-iot-benchmark").returncode == 1
+
+
+def test_unknown_key(home):
+    """CK refuses an unknown key itself."""
+    done = _no_traceback(home.run_program("nope"))
+    assert done.returncode == 1
+    assert "CMD key not found in program description!" in done.stdout
+
+
+def test_unknown_target(home):
+    """CK refuses an unknown target itself, with its code for "not found"."""
+    done = _no_traceback(home.run_program("benchmark-alexnet-farm-5-nodes", "--target=nope"))
+    assert done.returncode == 16
+    assert 'can\'t find path to CK entry "machine:nope"' in done.stdout
+
+
+@pytest.mark.parametrize("key", ["benchmark-alexnet-farm-5-nodes", "benchmark-alexnet-farm-5-nodes-start-server"])
+def test_no_target(home, key):
+    """A farm key without --target is told in the words of the artifact; its own exit code is 1."""
+    done = _no_traceback(home.run_program(key, "--return_error_if_external_fail=yes"))
+    assert done.returncode == 11
+    assert "ERROR: CK target is not specified" in done.stdout
+    verb = "start-server" if key.endswith("server") else "run"
+    alone = home.iot_farm("ck", verb, key)
+    assert alone.returncode == 1
+    assert alone.stdout.startswith("ERROR: CK target is not specified")
+
+
+WRONG_FARMS = {
+    "shape": ('{"nodes": {"block1": ["127.0.0.2"]}}', 'has no object "node"'),
+    "no-initial": ('{"node": {"block1": ["127.0.0.2"]}}', 'has no role "initial"'),
+    "unknown-role": (
+        '{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"], "block2": ["127.0.0.3", "127.0.0.4"],'
+        ' "block3": ["127.0.0.5"], "block9": ["127.0.0.6"]}}',
+        'unknown role "block9"',
+    ),
+    "missing-role": (
+        '{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"], "block2": ["127.0.0.3", "127.0.0.4"]}}',
+        'has no role "block3"',
+    ),
+    "empty-role": (
+        '{"node": {"initial": ["127.0.0.1"], "block1": [], "block2": ["127.0.0.3", "127.0.0.4"],'
+        ' "block3": ["127.0.0.5"]}}',
+        'role "block1" has no address',
+    ),
+    "twice": (
+        '{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.3"], "block2": ["127.0.0.3", "127.0.0.4"],'
+        ' "block3": ["127.0.0.5"]}}',
+        "127.0.0.3:12345 twice",
+    ),
+    "not-here": (
+        '{"node": {"initial": ["203.0.113.9"], "block1": ["127.0.0.2"], "block2": ["127.0.0.3", "127.0.0.4"],'
+        ' "block3": ["127.0.0.5"]}}',
+        '"initial" is 203.0.113.9, which is not an address of this machine',
+    ),
+}
+
+
+@pytest.mark.parametrize("case", sorted(WRONG_FARMS))
+def test_wrong_farms(home, tmp_path, case):
+    """CK registers any JSON; a run on it names what is wrong before a socket is opened, and leaves no timer file."""
+    document, words = WRONG_FARMS[case]
+    path = tmp_path / "farm.json"
+    path.write_text(document)
+    add = ("add", f"machine:{case}", "--access_type=avro", f"--avro_config={path}", "--target_os=linux-64")
+    assert home.ck(*add).returncode == 0
+    done = _no_traceback(home.run_program("benchmark-alexnet-farm-5-nodes", f"--target={case}"))
+    assert FAILED in done.stdout
+    assert words in done.stdout
+    assert not home.timer.exists()
+
+
+@pytest.mark.parametrize(("content", "words"), [(None, "is no farm"), ("{", "is not JSON")])
+def test_a_damaged_entry(home, tmp_path, content, words):
+    """A machine entry whose farm file is gone or damaged is named."""
+    path = tmp_path / "farm.json"
+    path.write_text('{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"]}}')
+    name = f"damaged-{'gone' if content is None else 'text'}"
+    add = ("add", f"machine:{name}", "--access_type=avro", f"--avro_config={path}", "--target_os=linux-64")
+    assert home.ck(*add).returncode == 0
+    farm_file = home.repos / "local/machine" / name / "ip"
+    farm_file.unlink() if content is None else farm_file.write_text(content)
+    done = _no_traceback(home.run_program("benchmark-alexnet-farm-5-nodes", f"--target={name}"))
+    assert FAILED in done.stdout
+    assert words in done.stdout
+    assert str(farm_file.parent) in done.stdout
+
+
+def test_a_second_run_in_the_same_folder(home):
+    """Two runs in one folder would read each other's figures: the second is turned away, the first's stay."""
+    import fcntl
+
+    home.timer.parent.mkdir(exist_ok=True)
+    with (home.timer.parent / "tmp-ck-run.lock").open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        done = _no_traceback(home.run_program(CPU_KEY))
+    assert FAILED in done.stdout
+    assert "another run is at work in" in done.stdout
+    assert "--generate_rnd_tmp_dir=yes" in done.stdout

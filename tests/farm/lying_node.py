@@ -1,0 +1,67 @@
+"""A node that claims to be right and is not: the control that every equality check needs.
+
+Run as a program: ``lying_node.py FARM ADDRESS LIE``. Its description is that of an honest node, so preflight lets
+it pass; only the check of its results can find it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import harness
+from harness.farm.config import NODE_PORT, Address, FarmConfig
+from harness.node import serve as serving
+from harness.node.node import Node
+from harness.partition.paper import partition_for
+from harness.plan.plan import make_plan
+
+
+class SwappingNode(Node):
+    """Joins the halves in the wrong order, as arrival order did in the published scripts."""
+
+    def _assemble(self, payloads):
+        return super()._assemble(payloads[::-1])
+
+
+class DoublingNode(Node):
+    """Sends every result twice under the same identity, as the published join did."""
+
+    def _parcels(self, outcome):
+        return super()._parcels(outcome) * 2
+
+
+class StaleNode(Node):
+    """Answers every frame with the first frame's result."""
+
+    first = None
+
+    def _parcels(self, outcome):
+        self.first = self.first or outcome.outputs
+        object.__setattr__(outcome, "outputs", self.first)
+        return super()._parcels(outcome)
+
+
+def main(farm_file: str, address: str, lie: str) -> None:
+    farm = FarmConfig.load(Path(farm_file))
+    plan = make_plan(partition_for(farm), farm)
+    placement = plan.at(Address.parse(address, NODE_PORT))
+    options = serving.NodeOptions(seed=2018, threads=1)
+    nodes = {"swap": SwappingNode, "double": DoublingNode, "stale": StaleNode}
+    serving.Node = nodes.get(lie, Node)
+    if lie == "version":
+        harness.__version__ = "0.0.1"
+    if lie == "seed":
+        honest = serving._load
+
+        def load(plan, placement, options):
+            _, description = honest(plan, placement, options)
+            block, _ = honest(plan, placement, serving.NodeOptions(seed=7, threads=1))
+            return block, description
+
+        serving._load = load
+    serving.serve(plan, placement, options)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,97 @@
+"""Nodes that pass the preflight and compute something else: the controls of every equality check."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from farms import Farm, iot_farm, running_farm
+
+LYING_NODE = Path(__file__).with_name("lying_node.py")
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Iterator[Farm]:
+    """A farm of its own: one of its nodes is replaced."""
+    with running_farm(tmp_path, "alexnet-5") as running:
+        yield running
+
+
+@contextmanager
+def liar(farm: Farm, address: str, lie: str) -> Iterator[None]:
+    """Replace the node at an address by one that lies."""
+    honest = farm.processes()[address]
+    honest.terminate()
+    honest.wait(10)
+    command = [sys.executable, str(LYING_NODE), str(farm.file), address, lie]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("ready")
+            yield
+        finally:
+            process.terminate()
+
+
+def _run(farm: Farm, *options: str) -> subprocess.CompletedProcess[str]:
+    return farm.command("run", "--target", str(farm.file), "--frames", "20", "--warmup", "0", *options)
+
+
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        ("swap", "results differ from the single-device reference"),
+        ("seed", "results differ from the single-device reference"),
+        ("stale", "results differ from the single-device reference"),
+        ("double", "replies for 20 frames: some came back more than once"),
+    ],
+)
+def test_a_lying_last_node_is_found(farm: Farm, lie: str, reason: str) -> None:
+    """Swapped halves, other weights, repeated answers and double answers each make the run INVALID."""
+    with liar(farm, farm.document()["block3"][0], lie):
+        done = _run(farm, "--json")
+    assert done.returncode == 1, done.stderr
+    record = json.loads(done.stdout)
+    assert record["verdict"]["status"] == "INVALID"
+    assert any(reason in line for line in record["verdict"]["reasons"]), record["verdict"]
+
+
+def test_lies_during_the_warm_up_end_the_run_before_it_is_measured(farm: Farm) -> None:
+    """A wrong result in the warm-up stops the run with one line, and no record is filed."""
+    with liar(farm, farm.document()["block3"][0], "swap"):
+        done = farm.command("run", "--target", str(farm.file), "--frames", "20")
+    assert done.returncode == 3
+    assert "warm-up results differ from the single-device reference" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(Path(farm.environment["IOT_FARM_RESULTS"]).glob("*.json"))
+
+
+def test_a_node_of_another_version_is_refused(farm: Farm) -> None:
+    """The preflight names the node and both versions."""
+    address = farm.document()["block2"][1]
+    with liar(farm, address, "version"):
+        done = _run(farm)
+    assert done.returncode == 3
+    assert f"block2 part 2 of 2 at {address}" in done.stderr
+    assert "software ck-iot-farm 0.0.1, this run needs ck-iot-farm 0." in done.stderr
+
+
+def test_a_run_with_another_seed_is_refused(farm: Farm, tmp_path: Path) -> None:
+    """Nodes of another seed are named before a frame is sent; so are nodes whose parts are swapped in the file."""
+    done = _run(farm, "--seed", "7")
+    assert done.returncode == 3
+    assert "has weights seed:1:2018, this run needs seed:1:7" in done.stderr
+    swapped = json.loads(farm.file.read_text())
+    swapped["node"]["block2"].reverse()
+    other = tmp_path / "swapped.json"
+    other.write_text(json.dumps(swapped))
+    done = iot_farm("run", "--target", str(other), "--frames", "20", environment=farm.environment)
+    assert done.returncode == 3
+    assert "has part 1, this run needs 0" in done.stderr
+    assert "Traceback" not in done.stderr
