@@ -89,7 +89,7 @@ class RpcClient:
         """Hand one tensor to the peer; returns when the peer has queued it.
 
         Args:
-            input: raw bytes of the tensor; is not copied, and must not change before the call ends.
+            input: raw bytes of the tensor, contiguous; is not copied, and must not change before the call ends.
             next: what the peer computes.
             tag: identity of the tensor, see `harness.rpc.identity`.
             timeout_s: from the call's turn to the last byte of its answer.

@@ -174,6 +174,7 @@ class ServerConnection(asyncio.BufferedProtocol):
 
     def _linger(self) -> None:
         # Closing at once, with bytes of the peer unread, would reset the connection and destroy the answer.
+        self._reader.discard()
         self._reader = RequestReader(self._limits)
         self._account()
         self.message_since = None

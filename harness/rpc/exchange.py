@@ -93,7 +93,7 @@ class ClientConnection:
     @property
     def usable(self) -> bool:
         """Whether another request may be sent on this connection."""
-        return self._keep and self._sock is not None
+        return self._sock is not None
 
     async def exchange(self, buffers: Sequence[memoryview], deadline: float) -> tuple[int, bytes]:
         """Send one request and await its answer.

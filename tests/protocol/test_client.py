@@ -317,6 +317,30 @@ def test_a_large_tensor_arrives_whole(server):
     assert again["errors"][0] != digest, "control: the flipped bit is seen"
 
 
+def test_a_tensor_larger_than_any_socket_buffer_arrives():
+    """What the kernel does not take at once follows, in order and to the last byte."""
+    tensor = np.arange(10_000_000, dtype=np.float32)
+    arrived = []
+
+    class Keeper(Sizes):
+        def forward(self, input, next, tag):  # noqa: A002
+            """Keep it."""
+            arrived.append((input, next, tag))
+
+    async def run():
+        server = RpcServer(Keeper(), Limits.for_input(tensor.nbytes))
+        async with connected(await server.start((HOST, 0))) as client:
+            await client.forward(memoryview(tensor), "fc1", "the tag", 60)
+            await client.forward(b"short", "fc2", "t", 60)
+        await server.close()
+
+    asyncio.run(run())
+    assert np.array_equal(np.frombuffer(arrived[0][0], np.float32), tensor)
+    assert not np.array_equal(np.frombuffer(arrived[0][0], np.float32), tensor + 1)
+    assert arrived[0][1:] == ("fc1", "the tag")
+    assert bytes(arrived[1][0]) == b"short"
+
+
 def test_all_other_messages(server):
     """Every message besides `forward` gets through, and a refusal carries its text."""
 

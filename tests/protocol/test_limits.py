@@ -7,7 +7,7 @@ import time
 
 import psutil
 import pytest
-from protocol.raw_http import exchange, forward_message, framed, post, read_answer
+from protocol.raw_http import chunked, exchange, forward_message, framed, post, read_answer
 
 from harness.rpc.protocol import PROTOCOL_HASH, encode_forward_tail, encode_long, forward_prefix
 from harness.rpc.responder import VOID
@@ -71,6 +71,27 @@ def test_a_body_too_long_is_refused_before_it_is_sent(server):
         status, reason = read_answer(sock)
     assert status == 413
     assert b"1000000000 bytes" in reason
+
+
+def test_a_refused_peer_may_finish_sending(server):
+    """After a refusal the peer can go on sending for a moment and is not reset: no answer is destroyed."""
+    with socket.create_connection(server.address, timeout=10) as sock:
+        sock.sendall(post(b"", length=10**9))
+        for _ in range(10):
+            sock.sendall(bytes(100_000))
+        assert read_answer(sock)[0] == 413
+        assert sock.recv(1) == b"", "control: nothing follows the refusal"
+        sock.sendall(bytes(100_000))
+
+
+def test_many_small_chunks_are_no_headers(server):
+    """A tensor in chunks of one byte is taken, although the chunk heads outweigh the limit of the headers."""
+    tensor = bytes(40_000)
+    head = forward_prefix(PROTOCOL_HASH, PROTOCOL_HASH) + encode_long(len(tensor))
+    body = framed(head + tensor + encode_forward_tail("fc1", "t"))
+    sent = post(chunked(*[bytes((byte,)) for byte in body]), "Transfer-Encoding: chunked", length=-1)
+    assert len(sent) > 10 * 16_384
+    assert exchange(server.address, [sent]) == ANSWERED
 
 
 def test_an_expectation_is_answered_before_the_body(server):
@@ -148,7 +169,6 @@ def test_incomplete_messages_take_bounded_memory(start_server):
 
 def test_a_peer_that_does_not_read_is_not_read(start_server):
     """Calls without end whose answers are not fetched stop being accepted; the memory stays small."""
-    describe = post(framed(PROTOCOL_HASH + b"\0" + PROTOCOL_HASH + b"\0\0\x10describe"))
     with start_server() as served, socket.socket() as greedy:
         greedy.setsockopt(
             socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
@@ -157,13 +177,30 @@ def test_a_peer_that_does_not_read_is_not_read(start_server):
         process = psutil.Process(served.pid)
         before = process.memory_info().rss
         greedy.setblocking(False)
-        block = describe * 1000
-        sent, most = 0, 400_000_000
+        block = GOOD * 1000
+        sent, most = 0, 60_000_000
         while sent < most and select.select([], [greedy], [], 1)[1]:
             sent += greedy.send(block)
         assert sent < most, "the server took everything"
         assert process.memory_info().rss - before < 64_000_000
         assert exchange(served.address, [GOOD]) == ANSWERED
+
+
+def test_the_deadline_is_for_messages_not_for_pauses(start_server):
+    """A connection that is silent between two messages for longer than a message may take stays open."""
+    with (
+        start_server(message_deadline_s=0.3) as served,
+        socket.create_connection(served.address, timeout=10) as sock,
+    ):
+        for pieces in ([GOOD], [GOOD[:50], GOOD[50:]], [GOOD + GOOD]):
+            for piece in pieces:
+                sock.sendall(piece)
+            for _ in range(sum(map(len, pieces)) // len(GOOD)):
+                assert read_answer(sock) == ANSWERED
+            time.sleep(0.8)
+        sock.sendall(GOOD + GOOD[:30])
+        assert read_answer(sock) == ANSWERED
+        assert read_answer(sock)[0] == 408, "control: half a message behind a good one is ended"
 
 
 def test_an_idle_connection_is_closed(start_server):

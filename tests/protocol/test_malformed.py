@@ -19,6 +19,7 @@ GOOD = forward_message()
 CALL = HANDSHAKE + b"\0"
 FORWARD = CALL + encode_string("forward")
 REST = encode_string("fc1") + encode_string("t")
+POST = b"POST / HTTP/1.1\r\nHost: test\r\n"
 CHUNKED = "Transfer-Encoding: chunked"
 LONG = b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\1"  # 2^63 - 1
 AVRO = "avro"
@@ -54,6 +55,10 @@ CASES: dict[str, tuple[bytes, object]] = {
         post(chunked(framed(GOOD))[:-2] + b"X: " + b"a" * 40_000 + b"\r\n\r\n", CHUNKED, length=-1),
         431,
     ),
+    "a header without an end": (POST + b"X: " + b"a" * 200_000, 431),
+    "a request line without an end": (b"POST /" + b"a" * 200_000, 431),
+    "a trailer without an end": (post(b"1\r\na\r\n0\r\nX: ", CHUNKED, length=-1) + b"a" * 200_000, 431),
+    "a chunk extension without an end": (post(b"1;x=", CHUNKED, length=-1) + b"a" * 200_000, 431),
     "another expectation": (post(framed(GOOD), "Expect: a miracle"), 417),
     "an unknown transfer coding": (post(framed(GOOD), "Transfer-Encoding: gzip", length=-1), 400),
     "only half of the headers": (post(b"")[:20], None),
