@@ -43,6 +43,7 @@ class StaleNode(Node):
 
 
 def main(farm_file: str, address: str, lie: str) -> None:
+    """Serve one node of the farm with one lie."""
     farm = FarmConfig.load(Path(farm_file))
     plan = make_plan(partition_for(farm), farm)
     placement = plan.at(Address.parse(address, NODE_PORT))
