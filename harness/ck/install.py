@@ -51,6 +51,11 @@ def install(say: Callable[[str], None], environ: Mapping[str, str] | None = None
             raise BadInputError(
                 f"Collective Knowledge does not quote paths, and there is a space in {path}", _ELSEWHERE
             )
+    local = environ.get("CK_LOCAL_REPO", "").strip()
+    if local and not Path(local).is_dir():
+        raise BadInputError(
+            f"CK_LOCAL_REPO is {local}, which is no folder", "CK does not create it; create or unset it"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -76,12 +81,12 @@ def install(say: Callable[[str], None], environ: Mapping[str, str] | None = None
 
 def _refuse_collisions(programs: Repository, others: list[Repository]) -> None:
     """Refuse beside a repository with the same entries: CK would find both and ask, or run both."""
-    way_out = "set CK_REPOS to an empty folder to try this one, or remove that one with: ck rm repo:{} -f"
+    way_out = "set CK_REPOS to an empty folder to try this one, or remove that one with: ck rm {}"
     for other in others:
         if other.alias == UPSTREAM_ALIAS or other.uid == UPSTREAM_UID:
             raise BadInputError(
                 f"the original repository {other.alias} is registered in {other.path}: CK would run both",
-                way_out.format(other.alias),
+                way_out.format(f"repo:{other.alias}"),
             )
     for name in names_of(programs.path):
         module, entry = name.split("/")
@@ -89,7 +94,9 @@ def _refuse_collisions(programs: Repository, others: list[Repository]) -> None:
             if other.entry(module, entry) is not None:
                 raise BadInputError(
                     f"the registered repository {other.alias} has {module}:{entry} too: CK would find both",
-                    way_out.format(other.alias),
+                    way_out.format(
+                        f"{other.alias}:{module}:{entry}" if other.alias == "local" else f"repo:{other.alias}"
+                    ),
                 )
 
 

@@ -51,12 +51,19 @@ class Environment:
         soft_uid: the soft entry it was made from.
         full_path: the file that was found.
         version: what was found.
+        target_os: UID of the system that it is meant for; CK takes none that is meant for another one.
     """
 
     folder: Path
     soft_uid: str
     full_path: Path
     version: str
+    target_os: str
+
+    @property
+    def place(self) -> tuple[Path, Path]:
+        """What two names of one file have in common: python and python3.11 of one virtual environment."""
+        return self.full_path.parent.resolve(), self.full_path.resolve()
 
 
 def register_software(environ: Mapping[str, str]) -> tuple[list[str], list[str]]:
@@ -91,10 +98,11 @@ def environments(environ: Mapping[str, str]) -> list[Environment]:
             customize = document["customize"]
             found.append(
                 Environment(
-                    meta.parent.parent,
-                    str(document["soft_uoa"]),
-                    Path(customize["full_path"]),
-                    customize["version"],
+                    folder=meta.parent.parent,
+                    soft_uid=str(document["soft_uoa"]),
+                    full_path=Path(customize["full_path"]),
+                    version=str(customize["version"]),
+                    target_os=str(document["setup"]["target_os_uoa"]),
                 )
             )
         except (OSError, ValueError, KeyError, TypeError):
@@ -107,15 +115,19 @@ def _settle(software: Software, environ: Mapping[str, str]) -> str:
     mine = [entry for entry in environments(environ) if entry.soft_uid == software.soft_uid]
     newest = max(mine, key=lambda entry: (entry.folder / ".cm" / "meta.json").stat().st_mtime_ns)
     for entry in mine:
-        if entry != newest and (entry.full_path == newest.full_path or not entry.full_path.exists()):
+        superseded = entry.place == newest.place or not entry.full_path.exists()
+        if entry != newest and entry.target_os == newest.target_os and superseded:
             shutil.rmtree(entry.folder)
     return f"{software.label} {newest.version}: {newest.full_path}"
 
 
 def _ambiguous(environ: Mapping[str, str]) -> list[str]:
     lines = []
+    found = environments(environ)
     for software in SOFTWARE:
-        paths = sorted({str(e.full_path) for e in environments(environ) if e.soft_uid == software.soft_uid})
-        if len(paths) > 1:
-            lines.append(f"`ck run` will ask which {software.label} to take: {', '.join(paths)}")
+        fitting = [entry for entry in found if entry.soft_uid == software.soft_uid]
+        for target_os in sorted({entry.target_os for entry in fitting}):
+            paths = sorted(str(entry.full_path) for entry in fitting if entry.target_os == target_os)
+            if len(paths) > 1:
+                lines.append(f"`ck run` will ask which {software.label} to take: {', '.join(paths)}")
     return lines

@@ -57,16 +57,18 @@ def run(
     from harness.cli.progress import progress_for
     from harness.cli.report import print_record
     from harness.cli.targets import find_farm
-    from harness.records.store import results_folder, write_record
+    from harness.records.store import require_writable, results_folder, write_record
 
     farm_file = None if target == "host" else find_farm(target)
     checked = RunOptions(model=model_name, target_name=_name(target), farm_file=farm_file, **options)
     if dry_run:
         _show_plan(checked, as_json=as_json)
         return
+    folder = out or results_folder()
+    require_writable(folder)
     with progress_for(quiet=as_json) as progress:
         record = run_benchmark(checked, progress=progress)
-    path = write_record(record, out or results_folder())
+    path = write_record(record, folder)
     document = record.to_document()
     if as_json:
         click.echo(json.dumps({"path": str(path), **document}, indent=1, allow_nan=False))

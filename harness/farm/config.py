@@ -25,6 +25,7 @@ INITIAL_PORT = 9999
 INITIAL = "initial"
 """The role of the source and sink."""
 
+_A_TARGET = "name a registered target or a JSON file: role -> addresses"
 _LARGEST_PORT = 65_535
 _MAX_FILE_BYTES = 1_000_000
 _SHORT = reprlib.Repr()  # shows what stands in a file on one line, and the ends of it where it is long
@@ -104,13 +105,11 @@ class FarmConfig:
             with path.open("rb") as stream:
                 raw = stream.read(_MAX_FILE_BYTES + 1)
         except FileNotFoundError:
-            raise NotFoundError(
-                f"farm file {path} does not exist", "name a registered target or a JSON file: role -> addresses"
-            ) from None
+            raise NotFoundError(f"farm file {path} does not exist", _A_TARGET) from None
         except OSError as error:
-            raise BadInputError(f"farm file {path} cannot be read: {error.strerror}") from None
+            raise BadInputError(f"farm file {path} cannot be read: {error.strerror}", _A_TARGET) from None
         if len(raw) > _MAX_FILE_BYTES:
-            raise BadInputError(f"farm file {path} is larger than {_MAX_FILE_BYTES} bytes")
+            raise BadInputError(f"farm file {path} is larger than {_MAX_FILE_BYTES} bytes", _A_TARGET)
         try:
             document = json.loads(raw.decode("utf-8"), object_pairs_hook=_refuse_duplicate_keys)
         except json.JSONDecodeError as error:
@@ -119,7 +118,7 @@ class FarmConfig:
                 "a comma before a closing brace is a common cause",
             ) from None
         except (ValueError, RecursionError) as error:
-            raise BadInputError(f"farm file {path} is not JSON: {error}") from None
+            raise BadInputError(f"farm file {path} is not JSON: {error}", _A_TARGET) from None
         return cls.from_document(document, str(path))
 
     @classmethod

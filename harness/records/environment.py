@@ -30,7 +30,7 @@ def environment() -> dict[str, Any]:
         "load_1min": os.getloadavg()[0],
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
-        "revision": _revision(),
+        "revision": _revision(Path(__file__).parents[2]),
     }
 
 
@@ -60,12 +60,14 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _revision() -> str:
+def _revision(checkout: Path) -> str:
     """Git revision of the checkout that the code runs from, with "+" when it was edited."""
-    folder = Path(__file__).parent
+    if not (checkout / ".git").exists():
+        # An installed package may lie in somebody else's checkout, whose revision says nothing about it.
+        return UNKNOWN
     try:
         head = subprocess.run(  # noqa: S603  a fixed command
-            ["git", "-C", str(folder), "describe", "--always", "--dirty=+", "--abbrev=12"],  # noqa: S607
+            ["git", "-C", str(checkout), "describe", "--always", "--dirty=+", "--abbrev=12"],  # noqa: S607
             capture_output=True,
             text=True,
             timeout=5,

@@ -16,6 +16,8 @@ from harness.records.record import FORMAT, VERSION, Record
 RESULTS_VARIABLE = "IOT_FARM_RESULTS"
 """Environment variable that names the folder of records."""
 
+_LONGEST_NAME = 60
+"""Characters of a target's name in a file name; file systems bound the whole of it."""
 _NEEDED: tuple[tuple[str, ...], ...] = (
     *((field.name,) for field in fields(Record)),
     *(("target", key) for key in ("name", "kind", "devices")),
@@ -28,6 +30,22 @@ _NEEDED: tuple[tuple[str, ...], ...] = (
 def results_folder() -> Path:
     """Where records go: $IOT_FARM_RESULTS, else ./results."""
     return Path(os.environ.get(RESULTS_VARIABLE) or "results")
+
+
+def require_writable(folder: Path) -> None:
+    """See before a run that its record can be filed after it; makes nothing.
+
+    Raises:
+        BadInputError: the folder cannot be made or written.
+    """
+    try:
+        existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
+    except OSError as error:
+        raise BadInputError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from None
+    if not existing.is_dir():
+        raise BadInputError(f"{folder} cannot be written: {existing} is no folder", "choose another folder")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise BadInputError(f"{folder} cannot be written: no permission", "choose another folder")
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
@@ -64,7 +82,7 @@ def write_document(path: Path, document: dict[str, Any]) -> None:
 def write_record(record: Record, folder: Path) -> Path:
     """File a record under its start time, model and target; returns the path."""
     stamp = record.started_utc.replace("-", "").replace(":", "").replace(".", "")[:18]
-    target = "".join(c if c.isalnum() or c in "-_" else "_" for c in record.target["name"])
+    target = "".join(c if c.isalnum() or c in "-_" else "_" for c in record.target["name"])[:_LONGEST_NAME]
     path = folder / f"{stamp}-{record.model['name']}-{target}-{record.run[:8]}.json"
     write_document(path, record.to_document())
     return path
@@ -80,7 +98,7 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"), parse_float=_finite, parse_constant=_finite)
     except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}") from None
+        raise BadInputError(f"{path} cannot be read: {error.strerror}", hint) from None
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not a run record: {error}", hint) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:

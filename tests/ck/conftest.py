@@ -50,7 +50,7 @@ class CkHome:
             text=True,
             cwd=self.work,
             env={**self.environ, **variables},
-            timeout=280,
+            timeout=600,
             check=False,
         )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import importlib.util
 import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import pytest
@@ -39,24 +42,15 @@ def test_nothing_is_found_before(empty_home):
 
 def test_registered_software_has_its_true_version(home):
     """Python, TensorFlow and Keras are registered under the versions that are installed."""
-    from importlib.metadata import version
-
     metas = [json.loads(path.read_text()) for path in (home.repos / "local/env").glob("*/.cm/meta.json")]
     found = {
         frozenset(meta["tags"]) & {"python", "tensorflow", "keras"}: meta["customize"]["version"] for meta in metas
     }
     assert found[frozenset({"python"})] == sys.version.split()[0]
     assert found[frozenset({"keras"})] == version("keras")
-    assert found[frozenset({"tensorflow"})] in {
-        version(name) for name in ("tensorflow_cpu", "tensorflow") if _has(name)
-    }
+    tensorflow = {distribution.version for distribution in distributions() if "tensorflow" in distribution.name}
+    assert found[frozenset({"tensorflow"})] in tensorflow
     assert len(metas) == 3
-
-
-def _has(name):
-    from importlib.metadata import distributions
-
-    return any(distribution.name.replace("-", "_") == name for distribution in distributions())
 
 
 def test_a_second_installation_changes_nothing(own_home, snapshot):
@@ -93,8 +87,6 @@ def test_an_outdated_file_is_renewed_and_a_changed_entry_is_kept(own_home):
     # As an older version of this package would have left it: the file and its line in the ledger agree.
     script.write_text("# older\n")
     document = json.loads(ledger.read_text())
-    import hashlib
-
     key = "script/benchmark-request-iot-farm/benchmarking.py"
     document["files"][key] = hashlib.sha256(b"# older\n").hexdigest()
     document["files"]["soft/withdrawn/customize.py"] = hashlib.sha256(b"# gone\n").hexdigest()
@@ -183,6 +175,16 @@ def test_beside_a_repository_with_the_same_entries(empty_home, fake_repository, 
     assert not (empty_home.repos / PROGRAMS).exists()
 
 
+def test_beside_an_entry_in_local(empty_home):
+    """An entry of the user's own in `local` is named with the command that removes it, and nothing else is advised."""
+    assert empty_home.ck("add", "local:os:linux-64").returncode == 0
+    done = empty_home.iot_farm("ck", "install")
+    assert done.returncode == 2
+    assert "the registered repository local has os:linux-64 too" in done.stdout
+    assert "ck rm local:os:linux-64" in done.stdout
+    assert "ck rm repo:local" not in done.stdout
+
+
 def test_beside_an_unrelated_repository(empty_home, fake_repository):
     """The control: a repository with entries of its own is no obstacle."""
     folder = fake_repository("unrelated", "00000000000000cc", {"program/other": "00000000000000dd"})
@@ -211,10 +213,82 @@ def test_unusable_folders(empty_home, tmp_path):
     assert not (tmp_path / "with space").exists()
 
 
+def test_local_repository_that_is_not_there(empty_home, tmp_path):
+    """A CK_LOCAL_REPO that CK would not create is refused before anything is copied; an existing one is used."""
+    done = empty_home.iot_farm("ck", "install", CK_LOCAL_REPO=str(tmp_path / "gone"))
+    assert done.returncode == 2
+    assert "CK_LOCAL_REPO is" in done.stdout
+    assert not empty_home.repos.exists()
+    (tmp_path / "mine").mkdir()
+    assert empty_home.iot_farm("ck", "install", CK_LOCAL_REPO=str(tmp_path / "mine")).returncode == 0
+    assert (tmp_path / "mine/repo" / PROGRAMS).is_dir()
+
+
+def _environment(home, tag):
+    """Folder of the only `local:env` entry with this tag."""
+    (meta,) = [
+        path
+        for path in (home.repos / "local/env").glob("*/.cm/meta.json")
+        if tag in json.loads(path.read_text())["tags"]
+    ]
+    return meta.parents[1]
+
+
+def _copy_environment(home, tag, uid, version, **customize):
+    """Another `local:env` entry like that one, for another version and perhaps another file."""
+    copy = home.repos / "local/env" / uid
+    shutil.copytree(_environment(home, tag), copy)
+    meta = json.loads((copy / ".cm/meta.json").read_text())
+    meta["customize"] |= {"version": version, **customize}
+    meta["setup"] |= {"version": version, "version_split": [int(part) for part in version.split(".")]}
+    meta["tags"] = [name for name in meta["tags"] if not name.startswith("v")] + [f"v{version}"]
+    (copy / ".cm/meta.json").write_text(json.dumps(meta))
+    return copy
+
+
+def test_software_that_changed(own_home):
+    """What is registered for an older version of the same file, or for a file that is gone, is removed."""
+    older = _copy_environment(own_home, "tensorflow", "00000000000000a1", "2.0.0")
+    gone = _copy_environment(own_home, "python", "00000000000000a2", "3.9.0", full_path="/gone/bin/python")
+    current = _environment(own_home, "keras")
+    done = own_home.iot_farm("ck", "install")
+    assert done.returncode == 0
+    assert not older.exists()
+    assert not gone.exists()
+    assert current.exists()
+    assert "note:" not in done.stdout
+
+
+def test_another_python_of_the_user(own_home):
+    """A second Python that the user registered stays, and it is said that CK will ask."""
+    theirs = _copy_environment(own_home, "python", "00000000000000a3", "3.10.0", full_path="/bin/sh")
+    done = own_home.iot_farm("ck", "install")
+    assert done.returncode == 0
+    assert theirs.exists()
+    assert "note: `ck run` will ask which Python to take: /bin/sh, " in done.stdout
+
+
+def test_without_tensorflow(empty_home, tmp_path):
+    """Without TensorFlow the entries are installed, and the command ends with the way to get it."""
+    _hide(tmp_path, "tensorflow")
+    done = empty_home.iot_farm("ck", "install", PYTHONPATH=f"{tmp_path}:{ROOT}")
+    assert done.returncode == 5
+    assert "error: TensorFlow is not installed for" in done.stdout
+    assert "pip install 'ck-iot-farm[cpu]'" in done.stdout
+    assert empty_home.ck("find", "script:benchmark-request-iot-farm").returncode == 0
+
+
+def _hide(folder, module):
+    """Make Python start as if a module were not installed; `folder` goes to PYTHONPATH."""
+    (folder / "sitecustomize.py").write_text(
+        "import importlib.util as util\n"
+        "real = util.find_spec\n"
+        f"util.find_spec = lambda name, package=None: None if name == {module!r} else real(name, package)\n"
+    )
+
+
 def test_two_at_once(own_home):
     """A second installation in the same folder is turned away while one is at work."""
-    import fcntl
-
     with (own_home.repos / ".iot-farm-install.lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         done = own_home.iot_farm("ck", "install")
@@ -238,11 +312,7 @@ def test_python_3_12_without_imp():
 
 def test_without_ck(empty_home, tmp_path):
     """Where ck is not installed the command says how to get it, and makes no folder."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as util\n"
-        "real = util.find_spec\n"
-        "util.find_spec = lambda name, package=None: None if name == 'ck' else real(name, package)\n"
-    )
+    _hide(tmp_path, "ck")
     done = empty_home.iot_farm("ck", "install", PYTHONPATH=f"{tmp_path}:{ROOT}")
     assert done.returncode == 5
     assert "Collective Knowledge is not installed" in done.stdout

@@ -104,6 +104,19 @@ def test_adding_the_host(own_home):
     assert not (own_home.repos / "local/machine/host/ip").exists()
 
 
+def test_enter_at_the_menu_of_the_host(own_home):
+    """Enter takes linux-32, as in CK; its software is found without a question, and an installation accepts it."""
+    assert own_home.ck("add", "machine:host", "--use_host", answers="\n").returncode == 0
+    assert _meta(own_home, "host")["target_os_uoa"] == "linux-32"
+    key = "--cmd_key=benchmark-alexnet-single-device-cpu"
+    run = ("run", "program:request-iot-benchmark", key, "--target=host", "--env.STAT_REPEAT=0")
+    done = own_home.ck(*run)
+    assert "error: STAT_REPEAT is '0'" in done.stdout  # so the program was reached
+    again = own_home.iot_farm("ck", "install")
+    assert again.returncode == 0
+    assert "note:" not in again.stdout
+
+
 def test_our_commands_know_ck_machines(home):
     """A farm registered with CK is a target of `iot-farm` under the same name; an unknown one ends with 16."""
     assert _add(home, "mine", FARM_5).returncode == 0

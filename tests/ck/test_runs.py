@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 
 import pytest
@@ -43,17 +44,9 @@ def test_single_device_gpu_without_gpu(home):
     assert not home.timer.exists()
 
 
-def test_failing_with_a_code(home):
-    """With --return_error_if_external_fail CK ends with 11 where it otherwise ends with 0."""
-    key = "benchmark-vgg16-single-device-gpu"
-    done = home.run_program(key, "--return_error_if_external_fail=yes", CUDA_VISIBLE_DEVICES="")
-    assert done.returncode == 11
-    assert FAILED in done.stdout
-
-
 @pytest.mark.parametrize("value", ["0", "-1", "x"])
 def test_wrong_stat_repeat(home, value):
-    """A wrong STAT_REPEAT is named with its value; there is no timer file."""
+    """A wrong STAT_REPEAT is named with its value; no timer file, and 11 where CK is told to hand on failures."""
     done = _no_traceback(home.run_program(CPU_KEY, f"--env.STAT_REPEAT={value}", "--return_error_if_external_fail=yes"))
     assert done.returncode == 11
     assert f"error: STAT_REPEAT is '{value}'" in done.stdout
@@ -77,6 +70,14 @@ def test_unknown_key(home):
     assert "CMD key not found in program description!" in done.stdout
 
 
+def test_unknown_key_of_our_own_command(home):
+    """`iot-farm ck run` refuses it too, and lists the keys."""
+    done = _no_traceback(home.iot_farm("ck", "run", "nope"))
+    assert done.returncode == 2
+    assert "there is no cmd_key 'nope'" in done.stdout
+    assert CPU_KEY in done.stdout
+
+
 def test_unknown_target(home):
     """CK refuses an unknown target itself, with its code for "not found"."""
     done = _no_traceback(home.run_program("benchmark-alexnet-farm-5-nodes", "--target=nope"))
@@ -96,31 +97,21 @@ def test_no_target(home, key):
     assert alone.stdout.startswith("ERROR: CK target is not specified")
 
 
+GOOD = {
+    "initial": ["127.0.0.1"],
+    "block1": ["127.0.0.2"],
+    "block2": ["127.0.0.3", "127.0.0.4"],
+    "block3": ["127.0.0.5"],
+}
 WRONG_FARMS = {
-    "shape": ('{"nodes": {"block1": ["127.0.0.2"]}}', 'has no object "node"'),
-    "no-initial": ('{"node": {"block1": ["127.0.0.2"]}}', 'has no role "initial"'),
-    "unknown-role": (
-        '{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"], "block2": ["127.0.0.3", "127.0.0.4"],'
-        ' "block3": ["127.0.0.5"], "block9": ["127.0.0.6"]}}',
-        'unknown role "block9"',
-    ),
-    "missing-role": (
-        '{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"], "block2": ["127.0.0.3", "127.0.0.4"]}}',
-        'has no role "block3"',
-    ),
-    "empty-role": (
-        '{"node": {"initial": ["127.0.0.1"], "block1": [], "block2": ["127.0.0.3", "127.0.0.4"],'
-        ' "block3": ["127.0.0.5"]}}',
-        'role "block1" has no address',
-    ),
-    "twice": (
-        '{"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.3"], "block2": ["127.0.0.3", "127.0.0.4"],'
-        ' "block3": ["127.0.0.5"]}}',
-        "127.0.0.3:12345 twice",
-    ),
+    "shape": ({"nodes": GOOD}, 'has no object "node"'),
+    "no-initial": ({"node": {"block1": ["127.0.0.2"]}}, 'has no role "initial"'),
+    "unknown-role": ({"node": {**GOOD, "block9": ["127.0.0.6"]}}, 'unknown role "block9"'),
+    "missing-role": ({"node": {role: GOOD[role] for role in GOOD if role != "block3"}}, 'has no role "block3"'),
+    "empty-role": ({"node": {**GOOD, "block1": []}}, 'role "block1" has no address'),
+    "twice": ({"node": {**GOOD, "block1": ["127.0.0.3"]}}, "127.0.0.3:12345 twice"),
     "not-here": (
-        '{"node": {"initial": ["203.0.113.9"], "block1": ["127.0.0.2"], "block2": ["127.0.0.3", "127.0.0.4"],'
-        ' "block3": ["127.0.0.5"]}}',
+        {"node": {**GOOD, "initial": ["203.0.113.9"]}},
         '"initial" is 203.0.113.9, which is not an address of this machine',
     ),
 }
@@ -131,7 +122,7 @@ def test_wrong_farms(home, tmp_path, case):
     """CK registers any JSON; a run on it names what is wrong before a socket is opened, and leaves no timer file."""
     document, words = WRONG_FARMS[case]
     path = tmp_path / "farm.json"
-    path.write_text(document)
+    path.write_text(json.dumps(document))
     add = ("add", f"machine:{case}", "--access_type=avro", f"--avro_config={path}", "--target_os=linux-64")
     assert home.ck(*add).returncode == 0
     done = _no_traceback(home.run_program("benchmark-alexnet-farm-5-nodes", f"--target={case}"))
@@ -158,8 +149,6 @@ def test_a_damaged_entry(home, tmp_path, content, words):
 
 def test_a_second_run_in_the_same_folder(home):
     """Two runs in one folder would read each other's figures: the second is turned away, the first's stay."""
-    import fcntl
-
     home.timer.parent.mkdir(exist_ok=True)
     with (home.timer.parent / "tmp-ck-run.lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)

@@ -41,9 +41,9 @@ class Sink(avro.ipc.Responder):
         self.results: queue.Queue[tuple[str, np.ndarray]] = queue.Queue()
 
     def invoke(self, local_message, request):
+        """Keep a result."""
         assert local_message.name == "forward"
         assert request["next"] == "initial"
-        """Keep a result."""
         self.results.put((request["tag"], np.frombuffer(request["input"], dtype=np.float32)))
 
 

@@ -61,8 +61,9 @@ def farm_of(roles: Any) -> FarmConfig:
     return FarmConfig.from_document({"node": roles}, "farm.json")
 
 
-def assert_told_well(error: UserError) -> None:
-    """One short line and a way out, whatever stood in the file."""
+def assert_told_well(error: UserError, source: str = "farm.json") -> None:
+    """One short line that names the file, and a way out, whatever stood in it."""
+    assert source in error.message
     for line in (error.message, error.hint):
         assert line
         assert len(line) < 400
@@ -106,7 +107,6 @@ def test_any_document_is_a_farm_or_a_user_error(document: Any) -> None:
 @example(b'{"node": {"initial": ["127.0.0.1"], "\\ud800": ["127.0.0.2"]}}')
 @example(b'{"node": {"a": [], "a": []}}')
 @example(b'{"node": {"\\u0007\\n": [], "\\u0007\\n": []}}')
-@example(b" " * 1_000_001)
 def test_any_bytes_are_a_farm_or_a_user_error(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Whatever bytes a file holds, reading it gives a sound farm or one line that names the file."""
     path = tmp_path_factory.getbasetemp() / "any-bytes.json"
@@ -114,9 +114,7 @@ def test_any_bytes_are_a_farm_or_a_user_error(tmp_path_factory: pytest.TempPathF
     try:
         farm = FarmConfig.load(path)
     except BadInputError as error:
-        assert str(path) in error.message
-        assert len(error.message.splitlines()) == 1
-        assert error.message.isprintable()
+        assert_told_well(error, str(path))
     else:
         assert_sound(farm)
 
@@ -207,7 +205,6 @@ def test_a_wrong_farm_is_named(node: Any, named: str) -> None:
     with pytest.raises(BadInputError) as caught:
         farm_of(node)
     assert named in caught.value.message
-    assert "farm.json" in caught.value.message
     assert_told_well(caught.value)
 
 
@@ -242,5 +239,6 @@ def test_a_file_that_cannot_be_a_farm_file(tmp_path: Path) -> None:
         FarmConfig.load(tmp_path / "nowhere.json")
     with pytest.raises(BadInputError, match="cannot be read: Is a directory"):
         FarmConfig.load(tmp_path)
-    with pytest.raises(BadInputError, match="/dev/zero is larger than 1000000 bytes"):
+    with pytest.raises(BadInputError, match="/dev/zero is larger than 1000000 bytes") as caught:
         FarmConfig.load(Path("/dev/zero"))
+    assert_told_well(caught.value, "/dev/zero")

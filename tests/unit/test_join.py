@@ -63,7 +63,10 @@ def is_right(found: list[list[Payload]], frames: Iterable[int], slots: tuple[Slo
 
 
 slot_sets = st.lists(
-    st.tuples(st.sampled_from(["fc1", "space", "time"]), st.integers(0, 3)), min_size=1, max_size=5, unique=True
+    st.tuples(st.sampled_from(["fc1", "space", "time"]), st.integers(0, 3)),
+    min_size=1,
+    max_size=5,
+    unique=True,
 ).map(tuple)
 
 
@@ -106,7 +109,9 @@ def test_joining_in_order_of_arrival_fails(what: str, messages: list[tuple[int, 
 
 
 @given(arrivals())
-def test_an_offer_says_what_became_of_it(case: tuple[tuple[Slot, ...], set[int], list[tuple[int, Slot]]]) -> None:
+def test_an_offer_says_what_became_of_it(
+    case: tuple[tuple[Slot, ...], set[int], list[tuple[int, Slot]]],
+) -> None:
     """A message is kept when it is new, completes a frame when it is the last new one, and else is a duplicate."""
     slots, _, messages = case
     join: Join[Payload] = Join(slots)
@@ -114,10 +119,8 @@ def test_an_offer_says_what_became_of_it(case: tuple[tuple[Slot, ...], set[int],
     for frame, slot in messages:
         waiting, had = join.waiting, join.has(frame)
         missing = {(frame, other) for other in slots} - seen
-        if (frame, slot) in seen:
-            expected = Offer.DUPLICATE
-        else:
-            expected = Offer.COMPLETE if len(missing) == 1 else Offer.KEPT
+        last = Offer.COMPLETE if len(missing) == 1 else Offer.KEPT
+        expected = Offer.DUPLICATE if (frame, slot) in seen else last
         assert join.offer(frame, slot, (frame, slot)) is expected
         seen.add((frame, slot))
         if expected is Offer.COMPLETE:

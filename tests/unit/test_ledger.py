@@ -44,7 +44,7 @@ def runs(draw: st.DrawFn) -> list[Event]:
     clock_s = draw(st.floats(0, 1e6))
     events: list[Event] = []
     frame = draw(st.integers(0, 100))
-    known = []
+    known: list[int] = []
     for step in steps:
         clock_s += step
         if len(known) < sends and (not known or draw(st.booleans())):
@@ -128,7 +128,11 @@ def test_counting_replies_makes_a_farm_look_faster() -> None:
     """The control: replies over time, as the published scripts counted, doubles what the account says."""
     events: list[Event] = []
     for frame in range(100):
-        events += [Sent(frame, frame * 0.1), Reply(frame, RIGHT, frame * 0.1 + 0.1), Reply(frame, RIGHT, frame * 0.1 + 0.1)]
+        events += [
+            Sent(frame, frame * 0.1),
+            Reply(frame, RIGHT, frame * 0.1 + 0.1),
+            Reply(frame, RIGHT, frame * 0.1 + 0.1),
+        ]
     ledger = entered(events)
     figures = window_metrics(ledger.samples())
     assert figures["ips"] == pytest.approx(10)
@@ -169,7 +173,9 @@ def test_figures_do_not_depend_on_the_clock(events: list[Event], offset_s: float
         else Reply(event.frame, event.error, event.at_s + offset_s)
         for event in events
     ]
-    assert window_metrics(entered(moved).samples()) == pytest.approx(window_metrics(entered(events).samples()), rel=1e-4)
+    assert window_metrics(entered(moved).samples()) == pytest.approx(
+        window_metrics(entered(events).samples()), rel=1e-4
+    )
 
 
 @pytest.mark.parametrize(("frames", "named"), [(10, []), (11, [50]), (64, [50, 90]), (662, [50, 90, 95, 99])])

@@ -1,5 +1,6 @@
 """Partitions: the paper's cuts have the published sizes, and every other cut follows from the graph."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,12 @@ def farm_with(nodes: dict[str, int]) -> FarmConfig:
     return FarmConfig.from_document({"node": {INITIAL: ["127.0.0.1"], **roles}}, "farm.json")
 
 
+def assert_told_well(error: BadInputError) -> None:
+    """One line, and a way out."""
+    assert len(error.message.splitlines()) == 1
+    assert error.hint
+
+
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_the_cuts_of_the_paper_have_the_published_sizes(name: str) -> None:
     """Nodes, message bytes, parameters and MACs of each role equal the published tables."""
@@ -99,7 +106,7 @@ def cuts(draw: st.DrawFn) -> Partition:
     inner |= draw(st.sampled_from([set(), {len(names) - 3, len(names) - 2}]))  # fc1 alone is what can be split
     borders = [0, *sorted(inner), len(names)]
     roles = []
-    for first, last in zip(borders, borders[1:], strict=False):
+    for first, last in pairwise(borders):
         layers = tuple(names[first:last])
         splits = layers in {("fc1",), ("fc2",)}
         parts = draw(st.sampled_from([1, 2, 4, 64])) if splits else 1
@@ -115,7 +122,9 @@ def test_wherever_a_model_is_cut_nothing_is_lost(cut: Partition) -> None:
     assert sum(role.parts * cut.parameters(role.name) for role in cut.roles) == sum(map(graph.parameters, layers))
     assert sum(role.parts * cut.macs(role.name) for role in cut.roles) == sum(map(graph.macs, layers))
     for source, target in zip(
-        [INITIAL, *(role.name for role in cut.roles)], [*(role.name for role in cut.roles), INITIAL], strict=True
+        [INITIAL, *(role.name for role in cut.roles)],
+        [*(role.name for role in cut.roles), INITIAL],
+        strict=True,
     ):
         (tensor,) = cut.outputs(source)
         assert cut.inputs(target) == (tensor,)
@@ -194,7 +203,10 @@ def test_a_tensor_may_go_to_several_roles() -> None:
     [
         ([("a", "rescale", "fc1", 1, 1)], "not those of alexnet in order"),
         ([("a", "conv1", "predictions", 1, 1)], "not those of alexnet in order"),
-        ([("b", "fc1", "predictions", 1, 1), ("a", "rescale", "flatten", 1, 1)], "not those of alexnet in order"),
+        (
+            [("b", "fc1", "predictions", 1, 1), ("a", "rescale", "flatten", 1, 1)],
+            "not those of alexnet in order",
+        ),
         ([("a", "rescale", "fc1", 1, 1), ("b", "fc1", "predictions", 1, 1)], "not those of alexnet in order"),
         ([("a", "rescale", "flatten", 1, 1), ("a", "fc1", "predictions", 1, 1)], "role names must be unique"),
         ([("initial", "rescale", "predictions", 1, 1)], "not 'initial'"),
@@ -202,7 +214,10 @@ def test_a_tensor_may_go_to_several_roles() -> None:
         ([("a", "rescale", "predictions", 0, 1)], "0 parts"),
         ([("a", "rescale", "predictions", -1, 1)], "-1 parts"),
         ([("a", "rescale", "predictions", 2, 1)], "only a block of one dense layer"),
-        ([("a", "rescale", "fc2", 1, 1), ("b", "predictions", "predictions", 2, 1)], "softmax needs every column"),
+        (
+            [("a", "rescale", "fc2", 1, 1), ("b", "predictions", "predictions", 2, 1)],
+            "softmax needs every column",
+        ),
         (
             [("a", "rescale", "flatten", 1, 1), ("b", "fc1", "fc1", 3, 1), ("c", "fc2", "predictions", 1, 1)],
             "4096 columns of fc1 do not divide by 3",
@@ -218,7 +233,12 @@ def test_a_cut_that_cannot_work_is_refused(roles: list[tuple[str, str, str, int,
             "wrong",
             graph,
             tuple(
-                Role(name, tuple(names[names.index(first) : names.index(last) + 1]), parts=parts, replicas=replicas)
+                Role(
+                    name,
+                    tuple(names[names.index(first) : names.index(last) + 1]),
+                    parts=parts,
+                    replicas=replicas,
+                )
                 for name, first, last, parts, replicas in roles
             ),
         )
@@ -259,6 +279,27 @@ def test_a_larger_farm_gets_more_replicas() -> None:
     assert partition_for(farm_with({"block3": 1, "block2": 2, "block1": 2})).name == "alexnet-6"
 
 
+@given(
+    st.dictionaries(st.sampled_from(sorted({*ALEXNET, *VGG16_9, *VGG16_11, "other"})), st.integers(1, 8), min_size=1),
+    st.none() | st.sampled_from(["alexnet", "vgg16"]),
+    st.none() | st.sampled_from(partition_names()),
+)
+def test_any_farm_gets_a_cut_that_fits_or_a_user_error(
+    nodes: dict[str, int], model_name: str | None, name: str | None
+) -> None:
+    """A cut that is found holds every address of the farm exactly once; else one line says what does not fit."""
+    farm = farm_with(nodes)
+    try:
+        cut = partition_for(farm, model_name=model_name, name=name)
+    except BadInputError as error:
+        assert_told_well(error)
+    else:
+        assert {role.name: role.nodes for role in cut.roles} == nodes
+        assert cut.devices == farm.devices
+        assert cut.graph.name == (model_name or cut.graph.name)
+        assert cut.name == (name or cut.name)
+
+
 @pytest.mark.parametrize(
     ("nodes", "options", "told"),
     [
@@ -282,4 +323,4 @@ def test_a_farm_that_does_not_fit_is_named(nodes: dict[str, int], options: dict[
     with pytest.raises(BadInputError) as caught:
         partition_for(farm_with(nodes), **options)
     assert told in caught.value.message
-    assert caught.value.hint
+    assert_told_well(caught.value)
