@@ -29,7 +29,6 @@ class Initial:
 
     Args:
         plan: where the first role's nodes are.
-        run: identity of the run, carried by every message.
         model: fingerprint of the model that the nodes must hold.
         on_result: called on the event loop with (frame, result bytes, time on the monotonic clock) for every
             complete result, a repeated one too.
@@ -39,13 +38,12 @@ class Initial:
     def __init__(
         self,
         plan: Plan,
-        run: str,
         model: str,
         on_result: Callable[[int, Payload, float], None],
         on_failure: Callable[[int, FarmError], None],
     ) -> None:
         self._plan = plan
-        self._run = run
+        self._run = ""
         self._model = model
         self._on_result = on_result
         self._on_failure = on_failure
@@ -69,6 +67,10 @@ class Initial:
         """Stop listening and sending."""
         await self._outbox.close()
         await self._server.close()
+
+    def begin_run(self, run: str) -> None:
+        """Send under this name, and take results of this run alone, from now on."""
+        self._run = run
 
     def send(self, frame: int, image: bytes | memoryview) -> float:
         """Hand one frame to the network; returns the time on the monotonic clock at which that was."""

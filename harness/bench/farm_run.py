@@ -73,10 +73,10 @@ class _FarmRun:
         self._options = options
         self._reference = reference
         self._progress = progress
-        self._run = secrets.token_hex(8)
+        self._run = ""
         self._in_flight = options.in_flight or plan.partition.devices
         self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
-        self._initial = Initial(plan, self._run, reference.model_fingerprint, self._result, self._failed)
+        self._initial = Initial(plan, reference.model_fingerprint, self._result, self._failed)
         self._clients = {
             node: RpcClient(node.address.host, node.address.port, connect_timeout_s=ANSWER_S)
             for node in plan.placements
@@ -89,7 +89,7 @@ class _FarmRun:
 
     async def run(self) -> FarmOutcome:
         progress, options = self._progress, self._options
-        progress.phase("asking the nodes")
+        progress.phase("comparing fingerprints")
         blocks = blocks_of(self._plan)
         expected = Expected(
             self._reference.weights,
@@ -118,7 +118,10 @@ class _FarmRun:
         return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s)
 
     async def _window(self, name: str, frames: int, *, measured: bool) -> None:
+        # A name for each window: what is late from the warm-up is refused, not counted.
+        self._run = secrets.token_hex(8)
         await asyncio.gather(*(self._call(node, "begin", {"run": self._run}) for node in self._plan.placements))
+        self._initial.begin_run(self._run)
         self._ledger = Ledger(self._options.tolerance)
         self._progress.phase(name, frames)
         rate_fps = self._options.rate_fps
@@ -150,11 +153,12 @@ class _FarmRun:
             if self._failure is not None:
                 raise self._failure
 
-    def _send(self) -> None:
+    def _send(self, due_s: float | None) -> None:
         frame = self._next_frame
         self._next_frame += 1
         image = frame % len(self._images)
-        self._ledger.sent(frame, image, self._initial.send(frame, self._images[image]))
+        sent_s = self._initial.send(frame, self._images[image])
+        self._ledger.sent(frame, image, sent_s if due_s is None else due_s)
 
     def _result(self, frame: int, payload: Payload, arrived_s: float) -> None:
         image = self._ledger.image(frame)

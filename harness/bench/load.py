@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from harness.node.node import QUEUE_FRAMES
+from harness.plan.plan import QUEUE_FRAMES
 
 
 class Load(Protocol):
@@ -33,12 +33,12 @@ class ClosedLoop:
     """Keeps a fixed number of frames in flight: a result sends the next frame.
 
     Args:
-        send: sends one frame.
+        send: sends one frame; None means that it is due now.
         frames: how many in all.
         in_flight: how many at once.
     """
 
-    def __init__(self, send: Callable[[], None], frames: int, in_flight: int) -> None:
+    def __init__(self, send: Callable[[float | None], None], frames: int, in_flight: int) -> None:
         self._send = send
         self._left = frames
         self._in_flight = in_flight
@@ -68,19 +68,20 @@ class ClosedLoop:
     def _send_one(self) -> None:
         self._left -= 1
         self._out += 1
-        self._send()
+        self._send(None)
 
 
 class OpenLoop:
     """Sends at a fixed rate whatever comes back; a frame that is due while the farm is full is dropped.
 
     Args:
-        send: sends one frame.
+        send: sends one frame; its argument is when the frame was due (monotonic clock, s), so that a sender
+            that is late does not make a latency look shorter.
         frames: how many are due in all.
         rate_fps: frames due per second.
     """
 
-    def __init__(self, send: Callable[[], None], frames: int, rate_fps: float) -> None:
+    def __init__(self, send: Callable[[float | None], None], frames: int, rate_fps: float) -> None:
         self._send = send
         self._frames = frames
         self._period_s = 1 / rate_fps
@@ -111,10 +112,11 @@ class OpenLoop:
             self._timer.cancel()
 
     def _tick(self) -> None:
+        due_s = self._begun_s + self._due * self._period_s
         self._due += 1
         if self._out < QUEUE_FRAMES:
             self._out += 1
-            self._send()
+            self._send(due_s)
         else:
             self.dropped += 1
         if self._due < self._frames:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError
-from harness.node.node import QUEUE_FRAMES
+from harness.plan.plan import QUEUE_FRAMES
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
@@ -74,8 +74,16 @@ class RunOptions:
             raise BadInputError(
                 "--in-flight, --rate and --partition are for farms", "the single device computes one frame at a time"
             )
+        if self.farm_file is None and self.model is None:
+            raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
+        if self.farm_file is not None and self.threads is not None:
+            raise BadInputError("--threads is for the target host", "farm nodes take theirs when they start")
         if self.farm_file is not None and self.device == "gpu":
             raise BadInputError("--device gpu is for the target host", "farm nodes choose theirs when they start")
+
+    def most_in_flight(self, devices: int) -> int:
+        """Frames that may be under way at once on a farm of so many devices."""
+        return QUEUE_FRAMES if self.rate_fps is not None else self.in_flight or devices
 
     @property
     def tolerance(self) -> float:

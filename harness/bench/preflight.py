@@ -58,7 +58,7 @@ async def ask_nodes(plan: Plan, expected: Expected | None = None) -> tuple[NodeR
     return tuple(await asyncio.gather(*(_ask(plan, placement, expected) for placement in plan.placements)))
 
 
-async def require_nodes(plan: Plan, expected: Expected) -> tuple[dict[str, Any], ...]:
+async def require_nodes(plan: Plan, expected: Expected | None = None) -> tuple[dict[str, Any], ...]:
     """Descriptions of all nodes, in plan order.
 
     Raises:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import MissingPackageError
+from harness.errors import BadInputError, MissingPackageError
 from harness.models.catalogue import model
 from harness.models.frames import frame_pool
 from harness.models.weights import WeightSource, block_fingerprint, model_fingerprint
@@ -75,7 +75,7 @@ def compute_reference(
         blocks: blocks whose fingerprint is wanted.
 
     Raises:
-        BadInputError: the weights file does not fit.
+        BadInputError: the weights file does not fit, or gives outputs that are not finite.
         MissingPackageError: TensorFlow is not installed, or the child was killed (out of memory).
     """
     context = multiprocessing.get_context("spawn")
@@ -97,6 +97,11 @@ def _compute(model_name: str, seed: int, weights: Path | None, count: int, block
     images = frame_pool(seed, count, graph.input_shape)
     whole = load_block(whole_model(graph), source)
     outputs = np.stack([whole(image)[0] for image in images])
+    if not np.isfinite(outputs).all():
+        raise BadInputError(
+            f"the weights {source.identity} give outputs of {model_name} that are no finite numbers",
+            "nothing can be checked against them: use other weights",
+        )
     return Reference(
         images=images,
         outputs=outputs,

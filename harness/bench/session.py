@@ -14,6 +14,7 @@ from harness.bench.host_run import prepare_device, run_on_host
 from harness.bench.ledger import Ledger, window_metrics
 from harness.bench.node_figures import contradictions, role_figures
 from harness.bench.options import RunOptions
+from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference, compute_reference
 from harness.bench.verdict import judge
@@ -65,23 +66,28 @@ def run_benchmark(
 
 def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
     """The right answers for the images of a run, computed by the single device (CPU)."""
-    name = plan.partition.graph.name if plan else options.model
-    if name is None:
-        raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
-    in_flight = (options.in_flight or plan.partition.devices) if plan else 1
+    in_flight = options.most_in_flight(plan.partition.devices) if plan else 1
     return compute_reference(
-        name,
+        plan.partition.graph.name if plan else _host_model(options),
         seed=options.seed,
         weights=options.weights,
+        # At least as many images as frames in flight: two frames that look alike could be swapped unseen.
         count=max(_LEAST_IMAGES, in_flight),
         blocks=tuple(blocks_of(plan).values()) if plan else (),
     )
+
+
+def _host_model(options: RunOptions) -> str:
+    assert options.model is not None, "RunOptions asks for one"
+    return options.model
 
 
 def _farm(options: RunOptions, progress: Progress, reference: Reference | None) -> Record:
     plan = plan_of(options)
     require_local_initial(plan.farm)
     graph = plan.partition.graph
+    progress.phase("asking the nodes")
+    asyncio.run(require_nodes(plan))
     progress.phase("computing the reference")
     reference = reference or reference_for(options, plan)
     started_utc = _now_utc()
@@ -123,9 +129,7 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None) 
 
 
 def _host(options: RunOptions, progress: Progress, reference: Reference | None) -> Record:
-    if options.model is None:
-        raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
-    graph = model(options.model)
+    graph = model(_host_model(options))
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
         prepare_device(options)

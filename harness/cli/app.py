@@ -58,7 +58,7 @@ def cli() -> None:
       iot-farm farm up farm-5-local
       iot-farm run --target farm-5-local
       iot-farm farm down farm-5-local
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -23,7 +23,7 @@ def doctor(target: str | None, partition: str | None, as_json: bool) -> None:
     Examples:
       iot-farm doctor
       iot-farm doctor --target farm-5-local
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.cli.targets import farm_plan, find_farm
     from harness.doctor import check_farm, check_machine
 

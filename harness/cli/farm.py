@@ -29,7 +29,7 @@ def farm() -> None:
       iot-farm farm up farm-11-local
       iot-farm farm status farm-11-local
       iot-farm farm down farm-11-local
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
 
 
 @farm.command(short_help="Start the nodes of this machine, and wait until they are ready.")
@@ -62,7 +62,7 @@ def up(
     Examples:
       iot-farm farm up farm-5-local
       iot-farm farm up farm.json --seed 7 --threads 1
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.errors import FarmError, UserError
     from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
     from harness.node.serve import NodeOptions
@@ -93,7 +93,7 @@ def status(target: str, partition: str | None, as_json: bool) -> None:
     \b
     Example:
       iot-farm farm status farm-5-local
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.bench.preflight import ask_nodes
 
     plan = farm_plan(find_farm(target), model_name=None, partition=partition)
@@ -115,7 +115,7 @@ def down(target: str) -> None:
     \b
     Example:
       iot-farm farm down farm-5-local
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.node.launch import forget, started_nodes, stop_remaining, stop_started
 
     started = started_nodes(target)

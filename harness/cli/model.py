@@ -19,7 +19,7 @@ def model(name: str, as_json: bool) -> None:
     Examples:
       iot-farm model alexnet
       iot-farm model vgg16-11 --json
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.errors import BadInputError
     from harness.models.catalogue import model as load_model
     from harness.models.catalogue import model_names

@@ -37,24 +37,21 @@ def node(
     Examples:
       iot-farm node --target farm-11.json
       iot-farm node --target farm-5-local --address 127.0.0.51
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.cli.targets import farm_plan, find_farm
     from harness.errors import BadInputError
     from harness.farm.config import NODE_PORT, Address
     from harness.node.launch import run_foreground
-    from harness.node.serve import NodeOptions, local_placements, serve
+    from harness.node.serve import NodeOptions, serve
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)
     options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, stop_on_eof=stop_on_eof)
-    mine = local_placements(plan)
     if address is not None:
         try:
             placement = plan.at(Address.parse(address, NODE_PORT))
         except ValueError as error:
             raise BadInputError(f"--address: {error}", "write HOST or HOST:PORT") from None
         serve(plan, placement, options)
-    elif len(mine) == 1:
-        serve(plan, mine[0], options)
     else:
         run_foreground(farm_file, plan, options, click.echo)

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from harness.bench.options import DEFAULT_SEED
+
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_SEED = 2018
 WEIGHTS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 """Looked for at once: nodes and the reference would find out only after TensorFlow has loaded."""
 

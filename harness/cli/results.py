@@ -21,7 +21,7 @@ def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     Examples:
       iot-farm results
       iot-farm results --latest --json
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.cli.report import print_records
     from harness.errors import NotFoundError
     from harness.records.store import read_records, results_folder

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import DEFAULT_SEED, WEIGHTS_FILE, json_option
+from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
+from harness.cli.options import WEIGHTS_FILE, json_option
 
 if TYPE_CHECKING:
     from harness.bench.options import RunOptions
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option(
     "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Device of target host."
 )
-@click.option("--frames", type=int, default=50, show_default=True, help="Frames of the measured window.")
+@click.option("--frames", type=int, default=DEFAULT_FRAMES, show_default=True, help="Frames of the measured window.")
 @click.option("--warmup", type=int, help="Frames before the window [default: twice the frames in flight].")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of weights and images.")
 @click.option("--weights", type=WEIGHTS_FILE, metavar="FILE", help="A Keras weights file instead.")
@@ -51,7 +52,7 @@ def run(
       iot-farm run --target farm-5-local --frames 200
       iot-farm run --target farm.json --rate 2.5 --frames 100
       iot-farm run --target farm-11 --dry-run
-    """  # noqa: D301  \b is click's mark for lines to keep
+    """
     from harness.bench.options import RunOptions
     from harness.bench.session import run_benchmark
     from harness.cli.progress import progress_for
@@ -82,10 +83,10 @@ def run(
 def _show_plan(options: RunOptions, *, as_json: bool) -> None:
     from harness.bench.session import plan_of
     from harness.cli.report import print_host_plan, print_plan
-    from harness.cli.targets import host_model
+    from harness.models.catalogue import model
 
     plan = plan_of(options) if options.farm_file else None
-    graph = plan.partition.graph if plan else host_model(options.model)
+    graph = plan.partition.graph if plan else model(str(options.model))
     if as_json:
         document = {
             "target": options.target_name,

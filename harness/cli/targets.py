@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from harness.models.graph import ModelGraph
     from harness.plan.plan import Plan
 
 
@@ -19,20 +18,6 @@ def find_farm(target: str) -> Path:
     from harness.ck.targets import target_file
 
     return target_file(target)
-
-
-def host_model(name: str | None) -> ModelGraph:
-    """The model that the target host computes.
-
-    Raises:
-        BadInputError: none is named, or there is none of that name.
-    """
-    from harness.errors import BadInputError
-    from harness.models.catalogue import model
-
-    if name is None:
-        raise BadInputError("the target host needs a model", "--model alexnet or --model vgg16")
-    return model(name)
 
 
 def farm_plan(farm_file: Path, *, model_name: str | None, partition: str | None) -> Plan:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from harness.errors import BadInputError, FarmError
-from harness.node.serve import NodeOptions, local_placements, refuse_taken_port
+from harness.node.serve import NodeOptions, local_placements, refuse_taken_port, serve
 from harness.partition.paper import partition_names
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
@@ -127,7 +127,7 @@ def require_alive(started: list[StartedNode]) -> None:
     """
     for node in started:
         if node.process() is None:
-            raise FarmError(f"the node at {node.address} ended: {last_line(Path(node.log))}", f"its log is {node.log}")
+            raise FarmError(f"the node at {node.address} ended: {last_words(Path(node.log))}", f"its log is {node.log}")
 
 
 def stop_started(started: list[StartedNode]) -> int:
@@ -147,22 +147,26 @@ def forget(target: str) -> None:
     (state_folder(target) / "nodes.json").unlink(missing_ok=True)
 
 
-def last_line(log: Path) -> str:
-    """The last line of a log that says something."""
+def last_words(log: Path) -> str:
+    """The error that a node ended with, else the last line of its log."""
     try:
         lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     except OSError:
         return "it left no log"
-    return lines[-1].strip() if lines else "it wrote nothing"
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["it wrote nothing"])[-1].strip()
 
 
 def run_foreground(farm_file: Path, plan: Plan, options: NodeOptions, say: Callable[[str], None]) -> None:
-    """Run every node of this machine as child processes until one ends or a signal comes.
+    """Run every node of this machine until a signal comes: a single one here, several as child processes.
 
     Raises:
         FarmError: a node ended by itself with an error; the others are stopped.
     """
     placements = _mine(plan)
+    if len(placements) == 1:
+        serve(plan, placements[0], options)
+        return
     for placement in placements:
         refuse_taken_port(placement.address)
     with _children(farm_file, plan, placements, options) as children:

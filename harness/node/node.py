@@ -17,13 +17,10 @@ from harness.errors import FarmError
 from harness.node.statistics import RunStatistics
 from harness.node.worker import Array, Job, Outcome, Worker
 from harness.partition.join import Join, Offer
-from harness.plan.plan import Placement, Plan
+from harness.plan.plan import QUEUE_FRAMES, Placement, Plan
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
 from harness.rpc.outbox import BUSY, Outbox, Parcel
-
-QUEUE_FRAMES = 64
-"""Frames that a node holds at most, and so the most that a run may have in flight."""
 
 Payload = bytes | memoryview
 

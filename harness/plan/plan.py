@@ -10,6 +10,9 @@ from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
 from harness.partition.partition import INITIAL, Partition
 
+QUEUE_FRAMES = 64
+"""Frames that a node holds at most, and so the most that a run may have in flight."""
+
 
 @dataclass(frozen=True)
 class Placement:

@@ -55,7 +55,7 @@ def on_virtual_clock(scenario: Callable[[VirtualClock], Coroutine[Any, Any, None
 def test_a_closed_loop_keeps_so_many_in_flight(frames: int, in_flight: int, returns: list[bool]) -> None:
     """It sends exactly the frames asked for, never more at once than allowed, and as many as allowed while it can."""
     sent: list[int] = []
-    load = ClosedLoop(lambda: sent.append(len(sent)), frames, in_flight)
+    load = ClosedLoop(lambda _due_s: sent.append(len(sent)), frames, in_flight)
     assert not load.finished
     load.start()
     back = 0
@@ -73,7 +73,7 @@ def test_a_closed_loop_keeps_so_many_in_flight(frames: int, in_flight: int, retu
 def test_a_closed_loop_that_is_stopped_sends_no_more() -> None:
     """After stop a result sends nothing, and the load is finished when what was out is back."""
     sent: list[int] = []
-    load = ClosedLoop(lambda: sent.append(0), 100, 3)
+    load = ClosedLoop(lambda _due_s: sent.append(0), 100, 3)
     load.start()
     load.stop()
     for _ in range(3):
@@ -92,7 +92,7 @@ def test_an_open_loop_sends_at_its_rate(frames: int, rate_fps: float) -> None:
     sent_s: list[float] = []
 
     async def scenario(loop: VirtualClock) -> None:
-        def send() -> None:
+        def send(due_s: float | None) -> None:
             sent_s.append(loop.time() - START_S)
             loop.call_soon(load.returned)
 
@@ -108,11 +108,14 @@ def test_an_open_loop_sends_at_its_rate(frames: int, rate_fps: float) -> None:
 
 
 def test_lateness_does_not_add_up() -> None:
-    """A sender that is held up catches up: the last frame is due when it would have been anyway."""
+    """A sender that is held up catches up, and says of each frame when it was due, not when it came to it."""
     sent_s: list[float] = []
+    due_times_s: list[float] = []
 
     async def scenario(loop: VirtualClock) -> None:
-        def send() -> None:
+        def send(due_s: float | None) -> None:
+            assert due_s is not None
+            due_times_s.append(due_s - START_S)
             sent_s.append(loop.time() - START_S)
             if len(sent_s) == 3:
                 loop.busy_s += 0.35
@@ -125,6 +128,7 @@ def test_lateness_does_not_add_up() -> None:
 
     on_virtual_clock(scenario)
     assert sent_s == pytest.approx([0, 0.1, 0.2, 0.55, 0.55, 0.55, 0.6, 0.7], abs=1e-6)
+    assert due_times_s == pytest.approx([frame / 10 for frame in range(8)], abs=1e-6)
 
 
 @given(st.integers(1, 200), st.integers(0, 100))
@@ -134,7 +138,7 @@ def test_a_frame_that_is_due_while_the_farm_is_full_is_dropped(frames: int, serv
     async def scenario(loop: VirtualClock) -> None:
         sent: list[float] = []
 
-        def send() -> None:
+        def send(due_s: float | None) -> None:
             sent.append(loop.time())
             if len(sent) <= served:
                 loop.call_soon(load.returned)
@@ -159,7 +163,7 @@ def test_an_open_loop_that_is_stopped_sends_no_more() -> None:
 
     async def scenario(loop: VirtualClock) -> None:
         sent: list[float] = []
-        load = OpenLoop(lambda: sent.append(loop.time()), 100, 10)
+        load = OpenLoop(lambda _due_s: sent.append(loop.time()), 100, 10)
         load.start()
         await asyncio.sleep(0.25)
         assert len(sent) == 3
