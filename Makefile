@@ -4,7 +4,7 @@
 #   PYTHON=/path/to/python3.11   the interpreter for the virtual environment (default: the first 3.11 found)
 #   DEVICE=gpu                   install TensorFlow with CUDA instead of the CPU build
 #   FRAMES_ALEXNET=, FRAMES_VGG16=   frames per run of `make benchmark`
-#   BENCH="..."                  options for `make bench`, e.g. BENCH="--repeats 9 --stock-vgg16"
+#   BENCH="..."                  options for `make bench`, e.g. BENCH="--rounds 9 --stock-vgg16"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -60,8 +60,8 @@ lint: venv ## ruff, mypy and the import contracts
 	$(BIN)/lint-imports
 
 .PHONY: bench
-bench: venv ## farms against the ideal and the stock pattern: results/bench.md and results/bench.json
-	$(BIN)/python -m benchmarks --output results $(BENCH)
+bench: venv ## farms against the ideal and the stock pattern: results/bench/bench.md and bench.json
+	$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: lock
 lock: venv ## write requirements/*.txt anew (UPGRADE=--upgrade takes newer versions)

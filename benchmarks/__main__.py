@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from benchmarks.avro_farm import AvroFarm
 from benchmarks.command_start import command_start
 from benchmarks.comparison import Comparison, compare
 from benchmarks.contestant import Contestant
+from benchmarks.foreign_load import ForeignLoad
 from benchmarks.ideal import Ideal
 from benchmarks.report import Results
 from benchmarks.stock import StockFarm
@@ -66,12 +68,10 @@ def write_farm(cut: Partition, network: int, folder: Path) -> Path:
     return path
 
 
-def measure(case: Case, rounds: int, cores: int, *, stock: bool, folder: Path) -> Comparison:
+def measure(case: Case, rounds: int, cores: Sequence[int], *, stock: bool, folder: Path) -> Comparison:
     """Start the contestants of one case, measure them in turn, and end them whatever happens."""
     cut = partition(case.partition)
-    ideal = Ideal(
-        model=cut.graph.name, seed=SEED, images=IMAGES, processes=cores, slot_s=case.slot_s, logs=folder
-    )
+    ideal = Ideal(model=cut.graph.name, seed=SEED, images=IMAGES, processes=len(cores), slot_s=case.slot_s, logs=folder)
     farm = AvroFarm(
         model=cut.graph.name,
         partition=cut.name,
@@ -101,7 +101,7 @@ def measure(case: Case, rounds: int, cores: int, *, stock: bool, folder: Path) -
             baseline.start()
             contestants.append(baseline)
         title = f"{cut.graph.title} on {cut.devices} devices ({cut.name})"
-        return compare(title, cut.name, contestants, rounds, say)
+        return compare(title, cut.name, contestants, rounds, ForeignLoad(cores, farm.marker), say)
 
 
 def say(line: str) -> None:
@@ -110,18 +110,12 @@ def say(line: str) -> None:
 
 
 @click.command()
-@click.option(
-    "--rounds", type=click.IntRange(1), default=5, show_default=True, help="Slots of each contestant."
-)
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Slots of each contestant.")
 @click.option("--only", type=click.Choice([case.partition for case in CASES]), help="Measure one partition.")
 @click.option("--stock-vgg16", is_flag=True, help="Measure the stock pattern with VGG16 too (slow).")
-@click.option(
-    "--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores that everything shares."
-)
-@click.option(
-    "--starts", type=click.IntRange(0), default=15, show_default=True, help="Starts of the command line."
-)
-@click.option("--output", type=click.Path(path_type=Path), default=Path("results"), show_default=True)
+@click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores that everything shares.")
+@click.option("--starts", type=click.IntRange(0), default=15, show_default=True, help="Starts of the command line.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("results/bench"), show_default=True)
 def main(*, rounds: int, only: str | None, stock_vgg16: bool, cores: int, starts: int, output: Path) -> None:
     """Compare the farms with the ideal and with the stock pattern on this machine."""
     tied = sorted(os.sched_getaffinity(0))[:cores]
@@ -134,9 +128,9 @@ def main(*, rounds: int, only: str | None, stock_vgg16: bool, cores: int, starts
         if only in (None, case.partition):
             say(f"{case.partition}, {rounds} rounds")
             stock = stock_vgg16 or case.partition.startswith("alexnet")
-            folder = output / "bench" / case.partition
+            folder = output / case.partition
             folder.mkdir(parents=True, exist_ok=True)
-            comparisons.append(measure(case, rounds, len(tied), stock=stock, folder=folder.resolve()))
+            comparisons.append(measure(case, rounds, tied, stock=stock, folder=folder.resolve()))
     if starts:
         say(f"start of the command line, {starts} times")
     results = Results(

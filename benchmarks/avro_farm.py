@@ -12,6 +12,8 @@ from typing import Any
 from benchmarks.contestant import Slot
 
 _COMMAND_S = 300.0
+_NOT_VALID = 1
+"""Exit code of a run that was measured and must not be used; its reasons are in the record."""
 
 
 class CommandError(RuntimeError):
@@ -28,22 +30,20 @@ class AvroFarm:
         seed: seed of the weights and of the frames.
         frames: frames of a slot.
         folder: takes the run records and the nodes' logs.
+
+    Attributes:
+        marker: environment variable and value that every process of this farm carries.
     """
 
     name = "farm"
     meaning = "this project's nodes: Avro RPC over persistent connections, compiled function"
 
-    def __init__(
-        self, *, model: str, partition: str, farm_file: Path, seed: int, frames: int, folder: Path
-    ) -> None:
+    def __init__(self, *, model: str, partition: str, farm_file: Path, seed: int, frames: int, folder: Path) -> None:
         self._farm = [str(farm_file), "--partition", partition]
         self._run = ["--model", model, "--target", *self._farm, "--frames", str(frames), "--seed", str(seed)]
         self._seed = seed
-        self._environment = {
-            **os.environ,
-            "IOT_FARM_RESULTS": str(folder / "runs"),
-            "IOT_FARM_STATE": str(folder / "state"),
-        }
+        self.marker = ("IOT_FARM_STATE", str(folder / "state"))
+        self._environment = {**os.environ, "IOT_FARM_RESULTS": str(folder / "runs"), **dict([self.marker])}
 
     def start(self) -> None:
         """Start the nodes and wait until each is ready."""
@@ -55,19 +55,23 @@ class AvroFarm:
         Raises:
             CommandError: the run failed or is not valid.
         """
-        record = json.loads(self._iot_farm("run", *self._run, "--json"))
+        record = json.loads(self._iot_farm("run", *self._run, "--json", accept=(0, _NOT_VALID)))
         metrics: dict[str, Any] = record["metrics"]
         if record["verdict"]["status"] != "VALID":
             raise CommandError(f"the run is not valid: {'; '.join(record['verdict']['reasons'])}")
         return Slot(
-            metrics["ips"], int(metrics["frames_verified"]), metrics["window_s"], {"metrics": metrics}
+            ips=metrics["ips"],
+            frames=int(metrics["frames_verified"]),
+            elapsed_s=metrics["window_s"],
+            cpu_s=metrics["nodes_cpu_s"] + metrics["cpu_s"],
+            details={"metrics": metrics},
         )
 
     def stop(self) -> None:
         """Stop the nodes."""
         self._iot_farm("farm", "down", self._farm[0])
 
-    def _iot_farm(self, *arguments: str) -> str:
+    def _iot_farm(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run(
             [sys.executable, "-m", "harness", *arguments],
             env=self._environment,
@@ -77,8 +81,6 @@ class AvroFarm:
             timeout=_COMMAND_S,
             check=False,
         )
-        if done.returncode:
-            raise CommandError(
-                f"iot-farm {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}"
-            )
+        if done.returncode not in accept:
+            raise CommandError(f"iot-farm {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout

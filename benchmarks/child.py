@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 STOP_S = 10.0
 
 
@@ -74,6 +76,12 @@ class Child:
         answer = json.loads(line)
         assert isinstance(answer, dict)
         return answer
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time that the child has used."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def close(self) -> None:
         """End the child: close its input, then insist."""

@@ -14,12 +14,15 @@ class Slot:
         ips: distinct frames per second of the slot; of a farm, frames that equal the reference.
         frames: how many frames that were.
         elapsed_s: length of the window.
+        cpu_s: processor time of all its processes in the window; unlike the rate it hardly depends on how much
+            of the cores others take.
         details: whatever else is worth keeping with the raw figures.
     """
 
     ips: float
     frames: int
     elapsed_s: float
+    cpu_s: float
     details: dict[str, Any] = field(default_factory=dict)
 
 

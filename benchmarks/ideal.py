@@ -31,9 +31,7 @@ class Ideal:
 
     name = "ideal"
 
-    def __init__(
-        self, *, model: str, seed: int, images: int, processes: int, slot_s: float, logs: Path
-    ) -> None:
+    def __init__(self, *, model: str, seed: int, images: int, processes: int, slot_s: float, logs: Path) -> None:
         self.meaning = f"{processes} whole-model processes, one thread each, compiled function, no network"
         self._arguments = ["--model", model, "--seed", str(seed), "--images", str(images)]
         self._processes = processes
@@ -55,7 +53,8 @@ class Ideal:
         frames = sum(int(answer["frames"]) for answer in answers)
         ips = sum(float(answer["frames"]) / float(answer["elapsed_s"]) for answer in answers)
         elapsed_s = max(float(answer["elapsed_s"]) for answer in answers)
-        return Slot(ips, frames, elapsed_s, {"processes": answers})
+        cpu_s = sum(float(answer["cpu_s"]) for answer in answers)
+        return Slot(ips, frames, elapsed_s, cpu_s, {"processes": answers})
 
     def references(self) -> npt.NDArray[np.float32]:
         """Outputs of the whole model for every image: float32 (images, classes)."""

@@ -15,6 +15,9 @@ VERSION = 1
 """Version of the layout of bench.json. 1: first layout."""
 
 
+_QUIET = 0.1
+"""Share of the cores that others may take, in the median slot, before rates stop being comparable."""
+
 _METHOD = (
     "Contestants take turns in one run, and each round begins with another one. IPS counts distinct frames;",
     "those of the farms were compared with the single-device output. Figures are medians over the rounds,",
@@ -63,9 +66,7 @@ class Results:
         goals = []
         for comparison in self.comparisons:
             name = comparison.partition
-            goals.append(
-                Goal(f"{name}: farm / ideal", comparison.ratio("farm", "ideal").median, 0.9, at_least=True)
-            )
+            goals.append(Goal(f"{name}: farm / ideal", comparison.ratio("farm", "ideal").median, 0.9, at_least=True))
             if "stock" in comparison.meanings:
                 ratio = comparison.ratio("farm", "stock").median
                 goals.append(Goal(f"{name}: farm / stock", ratio, 10.0, at_least=True))
@@ -105,6 +106,7 @@ class Results:
         ]
         for comparison in self.comparisons:
             lines += ["", f"## {comparison.title}", "", *_comparison_table(comparison)]
+            lines += ["", _others(comparison.foreign)]
         if self.start_s:
             lines += ["", "## Start of the command line", "", *_start_table(self.start_s)]
         lines += ["", "## Goals", "", *_table(["goal", "measured", "aim", "met"], self._goal_rows())]
@@ -127,6 +129,8 @@ def _summary(comparison: Comparison) -> dict[str, Any]:
     pairs = [("farm", other) for other in names if other != "farm"]
     return {
         "partition": comparison.partition,
+        "foreign": asdict(comparison.foreign),
+        "cpu_ms": {name: asdict(comparison.cpu_ms(name)) for name in names},
         "ips": {name: asdict(comparison.spread(name)) for name in names},
         "ratio": {f"{above}/{below}": asdict(comparison.ratio(above, below)) for above, below in pairs},
     }
@@ -142,10 +146,22 @@ def _comparison_table(comparison: Comparison) -> list[str]:
         ]
         ratios = ["1" if found is None else found.show(2) for found in spreads]
         digits = 1 if comparison.spread(name).median >= 20 else 2
-        rows.append([f"{name}: {meaning}", comparison.spread(name).show(digits), *ratios])
+        ips, cpu_ms = comparison.spread(name).show(digits), comparison.cpu_ms(name).show(1)
+        rows.append([f"{name}: {meaning}", ips, *ratios, cpu_ms])
     headings = ["contestant", "IPS"]
     headings += [f"x of {other}" for other in ("ideal", "stock") if other in comparison.meanings]
+    headings.append("CPU per frame, ms")
     return _table(headings, rows)
+
+
+def _others(foreign: Spread) -> str:
+    line = f"Other processes took {foreign.low:.0%} to {foreign.high:.0%} of the cores during a slot."
+    if foreign.median > _QUIET:
+        line += (
+            " That is too much for the rates: the more processes a contestant has, the larger the share that the"
+            " system gives it. Measure again on a quiet machine."
+        )
+    return line
 
 
 def _start_table(start_s: dict[str, list[float]]) -> list[str]:

@@ -82,12 +82,14 @@ class StockFarm:
 
     def slot(self) -> Slot:
         """Send the frames of a slot, the next as soon as one has come back."""
+        cpu_begin_s = self._cpu_s()
         frames = self._send(self._frames)
+        cpu_s = self._cpu_s() - cpu_begin_s
         begin_s = min(self._sent_s[frame] for frame in frames)
         elapsed_s = max(self._verified_s[frame] for frame in frames) - begin_s
         latencies = [self._verified_s[frame] - self._sent_s[frame] for frame in frames]
         details = {"sent": len(frames), "wrong": self._wrong, "latency_p50_s": float(np.median(latencies))}
-        return Slot(len(frames) / elapsed_s, len(frames), elapsed_s, details)
+        return Slot(len(frames) / elapsed_s, len(frames), elapsed_s, cpu_s, details)
 
     def stop(self) -> None:
         """End the nodes."""
@@ -97,6 +99,9 @@ class StockFarm:
             self._server.close()
             self._server = None
 
+    def _cpu_s(self) -> float:
+        return time.process_time() + sum(node.cpu_s for node in self._nodes)
+
     def _send(self, count: int) -> range:
         frames = range(self._next_frame, self._next_frame + count)
         self._next_frame += count
@@ -104,9 +109,7 @@ class StockFarm:
             sending = []
             for frame in frames:
                 if not self._room.acquire(timeout=_FRAME_S):
-                    raise RuntimeError(
-                        f"the stock farm returned nothing for {_FRAME_S:.0f} s; see {self._logs}"
-                    )
+                    raise RuntimeError(f"the stock farm returned nothing for {_FRAME_S:.0f} s; see {self._logs}")
                 sending.append(pool.submit(self._send_frame, frame))
         for sent in sending:
             sent.result()

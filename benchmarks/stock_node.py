@@ -79,9 +79,7 @@ class StockNode:
         return [
             np.concatenate(
                 [
-                    np.frombuffer(next(remaining), self._dtype(name)).reshape(
-                        self._partition.message_shape(name)
-                    )
+                    np.frombuffer(next(remaining), self._dtype(name)).reshape(self._partition.message_shape(name))
                     for _ in range(self._partition.parts_of(name))
                 ],
                 axis=-1,

@@ -17,9 +17,7 @@ import avro.protocol
 
 from harness.farm.config import Address
 
-PROTOCOL = avro.protocol.parse(
-    (resources.files("harness") / "rpc" / "image.avpr").read_text(encoding="utf-8")
-)
+PROTOCOL = avro.protocol.parse((resources.files("harness") / "rpc" / "image.avpr").read_text(encoding="utf-8"))
 
 Handler = Callable[[bytes, str, str], None]
 

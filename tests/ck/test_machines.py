@@ -27,7 +27,7 @@ def test_the_menu_of_the_appendix(home):
     assert done.returncode == 0, done.stdout
     assert "0) linux-32 (fb525e34243f49c1)" in done.stdout
     assert "1) linux-64 (4258b5fe54828a50)" in done.stdout
-    assert "2)" not in done.stdout
+    assert "\n2) " not in done.stdout
     assert "successfully registered in CK with alias: farm-5" in done.stdout
     assert (home.repos / "local/machine/farm-5/ip").read_bytes() == FARM_5.read_bytes()
     meta = _meta(home, "farm-5")

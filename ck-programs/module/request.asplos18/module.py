@@ -35,9 +35,7 @@ def prepare_common_meta(i):
         return now
     timestamp = now["iso_datetime"].split(".")[0]
     compact = "".join(character for character in timestamp if character.isdigit())
-    summary = ck.access(
-        {"action": "deps_summary", "module_uoa": cfg["module_deps"]["env"], "deps": i.get("deps", {})}
-    )
+    summary = ck.access({"action": "deps_summary", "module_uoa": cfg["module_deps"]["env"], "deps": i.get("deps", {})})
     if summary["return"] > 0:
         return summary
 
@@ -90,9 +88,7 @@ def _platform(detected):
         "plat_name": board.get("name", ""),
         "plat_uid": features.get("platform_uid", ""),
         "gpu_name": gpu.get("name", ""),
-        "gpgpu_name": " ".join(
-            part for part in (gpgpu.get("vendor", ""), gpgpu.get("name", "")) if part
-        ),
+        "gpgpu_name": " ".join(part for part in (gpgpu.get("vendor", ""), gpgpu.get("name", "")) if part),
         "gpgpu_vendor": gpgpu.get("vendor", ""),
         "opencl": gpgpu.get("opencl", ""),
     }

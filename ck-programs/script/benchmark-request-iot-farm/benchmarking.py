@@ -75,23 +75,41 @@ def measure(options):
         raise CkError({"return": 1, "error": "%s starts nodes and never ends: use ck run" % options.cmd_key})
     target = options.target or default_target(options.cmd_key)
     platform = access(
-        action="detect", module_uoa="platform", target=target, target_os=options.target_os,
-        device_id=options.device_id, out="out",
+        action="detect",
+        module_uoa="platform",
+        target=target,
+        target_os=options.target_os,
+        device_id=options.device_id,
+        out="out",
     )
     pipeline = prepare(options.cmd_key, target, platform)
     platform["features"].update(copy.deepcopy(pipeline["features"]))
     common = access(
-        action="prepare_common_meta", module_uoa="request.asplos18", platform_dict=platform,
-        deps=pipeline["dependencies"], request_dict=SUBMISSION,
+        action="prepare_common_meta",
+        module_uoa="request.asplos18",
+        platform_dict=platform,
+        deps=pipeline["dependencies"],
+        request_dict=SUBMISSION,
     )
     name = access_uid() if options.random_name else ENTRY_PREFIX + options.cmd_key
     ck.out("Experiment - local:" + name)
     answer = access(
-        action="autotune", module_uoa="pipeline", data_uoa="program", pipeline=pipeline, target=target,
-        iterations=1, repetitions=REPETITIONS,
-        record="yes", record_failed="yes", record_params={"search_point_by_features": "yes"},
-        record_repo="local", record_uoa=name, record_dict=common["record_dict"],
-        tags=[*common["tags"], PROGRAM], meta=common["meta"], out="con",
+        action="autotune",
+        module_uoa="pipeline",
+        data_uoa="program",
+        pipeline=pipeline,
+        target=target,
+        iterations=1,
+        repetitions=REPETITIONS,
+        record="yes",
+        record_failed="yes",
+        record_params={"search_point_by_features": "yes"},
+        record_repo="local",
+        record_uoa=name,
+        record_dict=common["record_dict"],
+        tags=[*common["tags"], PROGRAM],
+        meta=common["meta"],
+        out="con",
     )
     # autotune reports a failed repetition only inside the output of its last iteration.
     last = answer.get("last_iteration_output", {})
@@ -103,14 +121,28 @@ def measure(options):
 def prepare(cmd_key, target, platform):
     """Let CK resolve the program, its dependencies and the platform for one key."""
     answer = access(
-        action="pipeline", prepare="yes", module_uoa="program", data_uoa=PROGRAM, cmd_key=cmd_key,
-        target=target, target_os=platform["os_uoa"], device_id=platform["device_id"],
+        action="pipeline",
+        prepare="yes",
+        module_uoa="program",
+        data_uoa=PROGRAM,
+        cmd_key=cmd_key,
+        target=target,
+        target_os=platform["os_uoa"],
+        device_id=platform["device_id"],
         env={name: os.environ[name] for name in VARIABLES if name in os.environ},
         # Without a target CK would ask which machine to take, or take the only one it knows, a farm included.
         skip_target="" if target else "yes",
-        no_state_check="yes", no_compiler_description="yes", skip_calibration="yes",
+        no_state_check="yes",
+        no_compiler_description="yes",
+        skip_calibration="yes",
         # Clocks are left as they are: CK would record "max" whether or not anything could set them.
-        cpu_freq="", gpu_freq="", flags="-O3", speed="no", energy="no", skip_print_timers="yes", out="con",
+        cpu_freq="",
+        gpu_freq="",
+        flags="-O3",
+        speed="no",
+        energy="no",
+        skip_print_timers="yes",
+        out="con",
     )
     if answer.get("fail") == "yes":
         raise CkError({"return": FAILED, "error": "pipeline failed (%s)" % answer.get("fail_reason", "")})

@@ -63,9 +63,7 @@ def version_of(full_path):
     for distribution in importlib.metadata.distributions(path=[site]):
         name = re.sub(r"[-_.]+", "_", distribution.metadata["Name"] or "").lower()
         # One distribution may carry another one's name as prefix (tensorflow_io); its list of files decides.
-        if name.startswith(module) and any(
-            str(file) == module + "/__init__.py" for file in distribution.files or ()
-        ):
+        if name.startswith(module) and any(str(file) == module + "/__init__.py" for file in distribution.files or ()):
             return distribution.version
     return ""
 
