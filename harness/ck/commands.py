@@ -16,7 +16,7 @@ from harness.ck.timers import TIMER_FILE, write_timer
 from harness.errors import BadInputError, InvalidRunError
 from harness.farm.config import FarmConfig
 from harness.node.launch import run_foreground
-from harness.node.serve import NodeOptions, local_placements, serve
+from harness.node.serve import NodeOptions
 from harness.partition.paper import partition_for
 from harness.plan.plan import make_plan
 
@@ -98,11 +98,7 @@ def start_server(key_name: str, environ: Mapping[str, str], say: Callable[[str],
     farm = FarmConfig.load(farm_file)
     plan = make_plan(partition_for(farm, model_name=key.model, name=key.partition), farm)
     options = NodeOptions(seed=DEFAULT_SEED)
-    mine = local_placements(plan)
-    if len(mine) == 1:
-        serve(plan, mine[0], options)
-    else:
-        run_foreground(farm_file, plan, options, say)
+    run_foreground(farm_file, plan, options, say)
 
 
 def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> int:

@@ -13,6 +13,7 @@ from harness.errors import MissingPackageError
 PROGRAMS = "ck-programs"
 MACHINES = "ck-machines"
 """The two CK repositories that come with this package."""
+_LONGEST_NAME_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def _repository(path: Path, info: Mapping[str, object]) -> Repository:
 
 
 def _plain(name: str) -> bool:
-    return bool(name) and "/" not in name and name not in (".", "..")
+    # No file system takes a longer name, and none takes a NUL.
+    return 0 < len(name.encode()) <= _LONGEST_NAME_BYTES and not set("/\0") & set(name) and name not in (".", "..")
 
 
 def _text(path: Path) -> str:

@@ -32,13 +32,13 @@ def target_file(name: str, environ: Mapping[str, str] | None = None) -> Path:
     entry = find_entry(_repositories(environ), "machine", name)
     if entry is not None:
         return _farm_file_of_entry(entry)
-    if name and Path(name).exists():
+    if name and _exists(Path(name)):
         return _farm_file_at(Path(name))
     known = ", ".join(target_names(environ)) or "none"
     raise NotFoundError(
-        f"there is no target '{name}'",
+        f"there is no target '{name[:200]}'",
         f"known are {known}; another one: a path to its JSON file, or "
-        f"ck add machine:{name or 'NAME'} --access_type=avro --avro_config=FILE",
+        f"ck add machine:NAME --access_type=avro --avro_config=FILE",
     )
 
 
@@ -79,13 +79,20 @@ def _repositories(environ: Mapping[str, str]) -> list[Repository]:
 
 
 def _farm_file_at(path: Path) -> Path:
+    if not _exists(path):
+        raise NotFoundError(f"farm file {str(path)[:200]} does not exist", "it is a JSON file: role -> addresses")
     if path.is_dir():
         path = path / FARM_FILE
         if not path.is_file():
             raise NotFoundError(f"folder {path.parent} holds no file '{FARM_FILE}'", "name the JSON file itself")
-    if not path.exists():
-        raise NotFoundError(f"farm file {path} does not exist", "it is a JSON file: role -> addresses")
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long for any file, or with a NUL
+        return False
 
 
 def _farm_file_of_entry(entry: Path) -> Path:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def ck() -> None:
-    r"""Set up Collective Knowledge for the commands of the paper's appendix A.7; docs/ck.md explains each.
+    """Set up Collective Knowledge for the commands of the paper's appendix A.7; docs/ck.md explains each.
 
     \b
     Examples:
@@ -28,7 +28,7 @@ def ck() -> None:
 
 @ck.command()
 def install() -> None:
-    r"""Install and register our CK entries in $CK_REPOS (default ~/CK), offline.
+    """Install and register our CK entries in $CK_REPOS (default ~/CK), offline.
 
     Takes the place of `ck pull repo:ck-request-asplos18-iot-farm`. May be called again at any time; what you
     changed or registered yourself is kept. Asks nothing.

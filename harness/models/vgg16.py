@@ -14,9 +14,7 @@ def vgg16() -> ModelGraph:
     layers: list[Layer] = [Rescale("rescale", (FRAME,), scale=1 / 255)]
     for block, (convolutions, filters) in enumerate(_BLOCKS, start=1):
         for index in range(1, convolutions + 1):
-            layers.append(
-                Conv2D(f"block{block}_conv{index}", (layers[-1].name,), filters=filters, kernel_size=(3, 3))
-            )
+            layers.append(Conv2D(f"block{block}_conv{index}", (layers[-1].name,), filters=filters, kernel_size=(3, 3)))
         layers.append(MaxPool2D(f"block{block}_pool", (layers[-1].name,)))
     layers += [
         Flatten("flatten", (layers[-1].name,)),

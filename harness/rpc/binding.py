@@ -24,9 +24,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except socket.gaierror as error:
-        raise BadInputError(
-            f"the host name '{host}' is not known", "write its address into the farm file"
-        ) from error
+        raise BadInputError(f"the host name '{host}' is not known", "write its address into the farm file") from error
     sock = socket.socket(family, kind, protocol)
     try:
         # Before bind, so that a restarted node gets its port back while old connections fade away.
@@ -47,9 +45,7 @@ def _explained(error: OSError, host: str, address: str, port: int) -> BadInputEr
             "stop that process, or give the node another port in the farm file",
         )
     if error.errno == errno.EADDRNOTAVAIL:
-        return BadInputError(
-            f"{host} is not an address of this machine", "correct the farm file, or start it there"
-        )
+        return BadInputError(f"{host} is not an address of this machine", "correct the farm file, or start it there")
     if error.errno == errno.EACCES:
         return BadInputError(f"port {port} on {host} may not be used", "take a port above 1023")
     return BadInputError(f"cannot listen on {host}:{port}: {error.strerror}", "correct the farm file")

@@ -122,9 +122,7 @@ class RpcClient:
         """Send head, payload and tail as one message; return the message that comes back."""
         size = len(head) + sum(map(len, payload)) + len(tail)
         if size > MAX_FRAME_BYTES:
-            raise ProtocolError(
-                f"a message of {size} bytes is too long for a frame", host=self.host, port=self.port
-            )
+            raise ProtocolError(f"a message of {size} bytes is too long for a frame", host=self.host, port=self.port)
         http_head = self._http_head + f"{size + 8}\r\n\r\n".encode()
         buffers = [memoryview(http_head + frame_length(size) + head), *payload, memoryview(tail + TERMINATOR)]
         while True:
@@ -177,6 +175,4 @@ class RpcClient:
         )
 
     def _not_avro(self, what: str) -> RpcError:
-        return ProtocolError(
-            f"{self.host}:{self.port} {what}", "is the address right?", host=self.host, port=self.port
-        )
+        return ProtocolError(f"{self.host}:{self.port} {what}", "is the address right?", host=self.host, port=self.port)

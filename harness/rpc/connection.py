@@ -152,9 +152,7 @@ class ServerConnection(asyncio.BufferedProtocol):
         body = encode_message(answer)
         stays = "Connection: keep-alive\r\n" if request.old else ""
         connection = stays if request.keep_alive else "Connection: close\r\n"
-        head = (
-            f"HTTP/1.1 200 OK\r\nContent-Type: avro/binary\r\n{connection}Content-Length: {len(body)}\r\n\r\n"
-        )
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: avro/binary\r\n{connection}Content-Length: {len(body)}\r\n\r\n"
         self._transport.write(head.encode() + body)
         if not request.keep_alive:
             self._linger()

@@ -48,9 +48,7 @@ class Identity:
     def __post_init__(self) -> None:
         for name in ("run", "tensor", "model"):
             if not _WORD.fullmatch(getattr(self, name)):
-                raise TagError(
-                    f"{name} '{getattr(self, name)[:80]}' is not 1-64 characters of A-Z a-z 0-9 . _ : -"
-                )
+                raise TagError(f"{name} '{getattr(self, name)[:80]}' is not 1-64 characters of A-Z a-z 0-9 . _ : -")
         if not 0 <= self.frame <= MAX_FRAME:
             raise TagError(f"frame {self.frame} is not within 0 and 2^63-1")
         if not 0 <= self.part < self.parts <= MAX_PARTS:

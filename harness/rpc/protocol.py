@@ -36,9 +36,7 @@ def parse_protocol(text: str) -> Any:
         WireFormatError: it is too long, not JSON, or not a protocol.
     """
     if len(text) > MAX_PROTOCOL_BYTES:
-        raise WireFormatError(
-            f"a protocol text of {len(text)} characters; at most {MAX_PROTOCOL_BYTES} are read"
-        )
+        raise WireFormatError(f"a protocol text of {len(text)} characters; at most {MAX_PROTOCOL_BYTES} are read")
     try:
         protocol = avro.protocol.parse(text)
         for message in (protocol.messages or {}).values():

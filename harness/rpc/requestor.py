@@ -88,9 +88,7 @@ class Requestor:
         if read_boolean(decoder):
             raise RemoteError(self._error_text(theirs, decoder), host=self._host, port=self._port)
         if theirs is None:
-            raise self._protocol_error(
-                f"has no message {message} in its protocol '{self._server_protocol.name}'"
-            )
+            raise self._protocol_error(f"has no message {message} in its protocol '{self._server_protocol.name}'")
         ours = PROTOCOL.messages[message]
         result = read_datum(decoder, theirs.response, ours.response, _RESPONSE_NODES)
         decoder.expect_end()
@@ -105,9 +103,7 @@ class Requestor:
 
     def _learn(self, handshake: HandshakeResponse) -> None:
         if handshake.server_protocol is None or handshake.server_hash is None:
-            raise self._protocol_error(
-                f"answers the handshake with {handshake.match} and does not send its protocol"
-            )
+            raise self._protocol_error(f"answers the handshake with {handshake.match} and does not send its protocol")
         self._server_protocol = parse_protocol(handshake.server_protocol)
         self._server_hash = handshake.server_hash
         self._forward_head = self._head(FORWARD)

@@ -83,9 +83,7 @@ class Responder:
         try:
             client_protocol = self._clients.find(request)
         except WireFormatError as error:
-            return _error(
-                HandshakeResponse.of(request, client_known=True).encode(), f"bad handshake: {error}"
-            )
+            return _error(HandshakeResponse.of(request, client_known=True).encode(), f"bad handshake: {error}")
         handshake = HandshakeResponse.of(request, client_known=client_protocol is not None).encode()
         if client_protocol is None:
             return handshake
@@ -102,9 +100,7 @@ class Responder:
             return _error(handshake, _describe(FORWARD, error))
         return VOID if handshake is BOTH else handshake + _NO_METADATA + _FINE
 
-    def _call(
-        self, handshake: bytes, client_protocol: Any, decoder: Decoder, message: bytes | memoryview
-    ) -> bytes:
+    def _call(self, handshake: bytes, client_protocol: Any, decoder: Decoder, message: bytes | memoryview) -> bytes:
         name = "?"
         try:
             read_datum(decoder, avro.ipc.META_SCHEMA, avro.ipc.META_SCHEMA)

@@ -49,9 +49,7 @@ def configure(device: Device, threads: int, gpu_memory_percent: float | None = N
         return
     tensorflow = _import_tensorflow()
     if gpu_memory_percent is not None and device == "gpu":
-        options = tensorflow.compat.v1.GPUOptions(
-            per_process_gpu_memory_fraction=gpu_memory_percent / _WHOLE_PERCENT
-        )
+        options = tensorflow.compat.v1.GPUOptions(per_process_gpu_memory_fraction=gpu_memory_percent / _WHOLE_PERCENT)
         # The one public way to a fraction: absolute limits need the memory's size, which TensorFlow hides.
         tensorflow.compat.v1.enable_eager_execution(tensorflow.compat.v1.ConfigProto(gpu_options=options))
     tensorflow.config.threading.set_intra_op_parallelism_threads(threads)

@@ -74,9 +74,7 @@ def load_block(block: Block, weights: WeightSource) -> LoadedBlock:
     tensorflow = require_configured()
     model = build_keras_model(block, weights)
     fingerprint = block_fingerprint(block.graph, block.layers, block.part, block.parts, _weights_in(model))
-    signature = [
-        tensorflow.TensorSpec((1, *block.graph.shape(name)), block.graph.dtype(name)) for name in block.inputs
-    ]
+    signature = [tensorflow.TensorSpec((1, *block.graph.shape(name)), block.graph.dtype(name)) for name in block.inputs]
     function = tensorflow.function(
         # One output comes back bare, several as a list: flatten makes it a list in both cases.
         lambda *batches: tensorflow.nest.flatten(model(list(batches), training=False)),
@@ -135,9 +133,7 @@ def _keras_layer(keras: Any, layer: Layer, parts: int, arrays: dict[str, Floats]
         case Flatten():
             return keras.layers.Flatten(data_format="channels_last", **common)
         case Dense():
-            return keras.layers.Dense(
-                layer.units // parts, activation=layer.activation, **start_values, **common
-            )
+            return keras.layers.Dense(layer.units // parts, activation=layer.activation, **start_values, **common)
 
 
 def _start_value(arrays: dict[str, Floats], parameter: str) -> Callable[..., Any]:

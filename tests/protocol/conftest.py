@@ -35,9 +35,7 @@ def serving(host: str = "127.0.0.7", **limits: float) -> Iterator[Served]:
     command = [sys.executable, str(Path(__file__).with_name("serve.py")), host]
     settings = {"max_message_bytes": MAX_MESSAGE_BYTES} | limits
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [*command, json.dumps(settings)], stdout=subprocess.PIPE, env=environment, cwd=ROOT
-    )
+    process = subprocess.Popen([*command, json.dumps(settings)], stdout=subprocess.PIPE, env=environment, cwd=ROOT)
     try:
         assert process.stdout is not None
         yield Served(*json.loads(process.stdout.readline()), process.pid)

@@ -13,13 +13,7 @@ def forward_message(tensor: bytes = TENSOR, next_role: str = "fc1", tag: str = "
     """A good call of `forward` with a short tensor, without frames."""
     assert len(tensor) < 64
     size = bytes((2 * len(tensor),))
-    return (
-        forward_prefix(PROTOCOL_HASH, PROTOCOL_HASH)
-        + size
-        + tensor
-        + encode_string(next_role)
-        + encode_string(tag)
-    )
+    return forward_prefix(PROTOCOL_HASH, PROTOCOL_HASH) + size + tensor + encode_string(next_role) + encode_string(tag)
 
 
 def framed(*frames: bytes, end: bytes = b"\0\0\0\0") -> bytes:

@@ -39,9 +39,7 @@ class Recorder:
         """Fields of every type."""
         texts = ("software", "host", "role", "model", "partition", "weights", "model_fingerprint")
         numbers = ("port", "part", "parts", "replica", "threads", "input_bytes", "output_bytes")
-        description: dict[str, Any] = {
-            name: f"the {name}" for name in (*texts, "block_fingerprint", "runtime")
-        }
+        description: dict[str, Any] = {name: f"the {name}" for name in (*texts, "block_fingerprint", "runtime")}
         return description | dict.fromkeys(numbers, 7) | {"pid": os.getpid()}
 
     def begin(self, run: str) -> None:

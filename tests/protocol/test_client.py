@@ -221,8 +221,7 @@ def test_a_peer_of_another_kind_is_named(answer):
     [
         ACKNOWLEDGED,
         b"HTTP/1.1 100 Continue\r\n\r\n" + ACKNOWLEDGED,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-        + chunked(b"\0\0\0", b"\6" + VOID + b"\0", b"\0\0\0"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"\0\0\0", b"\6" + VOID + b"\0", b"\0\0\0"),
         b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + framed(VOID),
         b"HTTP/1.0 200 OK\r\n\r\n" + framed(VOID[:3], VOID[3:]),
     ],

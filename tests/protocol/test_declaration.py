@@ -39,9 +39,7 @@ def read_json(text: str) -> dict:
     protocol = json.loads(text)
     return {
         "records": {one["name"]: fields(one["fields"]) for one in protocol["types"]},
-        "messages": {
-            name: (one["response"], fields(one["request"])) for name, one in protocol["messages"].items()
-        },
+        "messages": {name: (one["response"], fields(one["request"])) for name, one in protocol["messages"].items()},
     }
 
 
@@ -54,9 +52,7 @@ def test_both_files_declare_the_same():
     assert len(declared["messages"]) == 6
 
 
-@pytest.mark.parametrize(
-    ("old", "new"), [("long bytes_in", "int bytes_in"), ("string next, string tag", "string tag")]
-)
+@pytest.mark.parametrize(("old", "new"), [("long bytes_in", "int bytes_in"), ("string next, string tag", "string tag")])
 def test_a_difference_between_the_files_would_be_seen(old, new):
     """Control: with one type or one parameter changed the comparison fails."""
     idl = PACKAGE.joinpath("image.avdl").read_text()

@@ -20,8 +20,7 @@ STARTS = [
     b"",
     GOOD,
     HandshakeRequest(PROTOCOL_HASH, b"?" * 16).encode() + GOOD[34:],
-    HandshakeRequest(protocol_hash(PROTOCOL_TEXT + " "), PROTOCOL_HASH, PROTOCOL_TEXT + " ").encode()
-    + GOOD[34:],
+    HandshakeRequest(protocol_hash(PROTOCOL_TEXT + " "), PROTOCOL_HASH, PROTOCOL_TEXT + " ").encode() + GOOD[34:],
 ]
 REQUESTS = [
     b"",
@@ -112,9 +111,7 @@ def test_good_http_in_any_pieces_is_read_whole(bodies, cuts):
     """Requests one behind the other, however they are cut, come out whole and in order."""
     reader = RequestReader(LIMITS)
     sent = b"".join(
-        post(chunked(body[:7] or b"x", body), "Transfer-Encoding: chunked", length=-1)
-        if len(body) % 2
-        else post(body)
+        post(chunked(body[:7] or b"x", body), "Transfer-Encoding: chunked", length=-1) if len(body) % 2 else post(body)
         for body in bodies
     )
     for piece in pieces(sent, cuts):

@@ -42,9 +42,7 @@ def test_a_slow_message_is_ended(start_server, start):
                     break
                 if b"chunked" not in start:
                     with contextlib.suppress(OSError):
-                        slow.sendall(
-                            b"O" if start == b"P" and good == 1 else b"a" * (good > 1 or start != b"P")
-                        )
+                        slow.sendall(b"O" if start == b"P" and good == 1 else b"a" * (good > 1 or start != b"P"))
         assert answer is not None, "the slow peer was never told"
         assert answer[0] in (408, 400)
         assert (answer[0] == 408) == (start != b"P"), "letters after a method make it unknown: 400"
@@ -111,9 +109,7 @@ def test_half_open_connections_do_not_stop_service(server):
     """With 100 peers connected that stop amid a message, good calls on new connections are answered."""
     starts = [b"", b"P", HEAD, GOOD[:-20], post(b"", length=3 * 10**6) + bytes(10_000)]
     with contextlib.ExitStack() as stack:
-        stuck = [
-            stack.enter_context(socket.create_connection(server.address, timeout=10)) for _ in range(100)
-        ]
+        stuck = [stack.enter_context(socket.create_connection(server.address, timeout=10)) for _ in range(100)]
         for number, sock in enumerate(stuck):
             sock.sendall(starts[number % len(starts)])
         for _ in range(20):
@@ -170,9 +166,7 @@ def test_incomplete_messages_take_bounded_memory(start_server):
 def test_a_peer_that_does_not_read_is_not_read(start_server):
     """Calls without end whose answers are not fetched stop being accepted; the memory stays small."""
     with start_server() as served, socket.socket() as greedy:
-        greedy.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVBUF, 4096
-        )  # or the kernel holds megabytes of answers
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # or the kernel holds megabytes of answers
         greedy.connect(served.address)
         process = psutil.Process(served.pid)
         before = process.memory_info().rss

@@ -112,9 +112,7 @@ CASES: dict[str, tuple[bytes, object]] = {
 
 def is_avro_error(answer: tuple[int, bytes] | None) -> bool:
     """Whether an answer is HTTP 200 with handshake BOTH, the error flag and the string branch."""
-    return (
-        answer is not None and answer[0] == 200 and bytes(decode_message(answer[1], 10**6))[4:7] == b"\0\1\0"
-    )
+    return answer is not None and answer[0] == 200 and bytes(decode_message(answer[1], 10**6))[4:7] == b"\0\1\0"
 
 
 def assert_serves(server) -> None:

@@ -89,9 +89,7 @@ class StockResponder(avro.ipc.Responder):
 
 
 @contextmanager
-def stock_server(
-    text: str, http_version: str = "HTTP/1.1"
-) -> Iterator[tuple[StockResponder, tuple[str, int]]]:
+def stock_server(text: str, http_version: str = "HTTP/1.1") -> Iterator[tuple[StockResponder, tuple[str, int]]]:
     """The library's responder behind the standard library's HTTP server."""
     responder = StockResponder(text)
 

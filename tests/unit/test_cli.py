@@ -26,6 +26,8 @@ COMMANDS: tuple[list[str], ...] = (
     ["doctor"],
     ["model"],
     ["results"],
+    ["ck"],
+    ["ck", "install"],
 )
 ELSEWHERE = "198.51.100."
 """Addresses that are kept for documentation, and so belong to no machine."""

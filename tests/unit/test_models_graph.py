@@ -91,9 +91,7 @@ def test_totals(name, parameters, macs):
     assert rounded(block.macs, macs) == macs
 
 
-@pytest.mark.parametrize(
-    ("name", "first", "last", "parts", "bytes_in", "bytes_out", "parameters", "macs"), ROLES
-)
+@pytest.mark.parametrize(("name", "first", "last", "parts", "bytes_in", "bytes_out", "parameters", "macs"), ROLES)
 def test_splits_and_messages(name, first, last, parts, bytes_in, bytes_out, parameters, macs):
     """Every row of the table of splits: bytes that enter and leave, parameters and MACs of a role."""
     block = cut(name, first, last, parts)
@@ -134,10 +132,7 @@ def test_digest_follows_the_definition():
     assert isinstance(first, Rescale)
     changed = replace(graph, layers=(replace(first, scale=1 / 127), *rest))
     assert replace(graph, title="another").digest() == graph.digest()
-    assert (
-        len({graph.digest(), changed.digest(), replace(graph, name="b").digest(), model("vgg16").digest()})
-        == 4
-    )
+    assert len({graph.digest(), changed.digest(), replace(graph, name="b").digest(), model("vgg16").digest()}) == 4
 
 
 @settings(deadline=None, max_examples=40)

@@ -86,8 +86,7 @@ def test_halves_of_vgg16s_dense_layers_equal_the_whole():
     features = np.random.default_rng(0).random(graph.shape("flatten"), dtype=np.float32)
     (whole,) = load_block(Block(graph, ("fc1",), ("flatten",), ("fc1",)), source)(features)
     halves = [
-        load_block(Block(graph, ("fc1",), ("flatten",), ("fc1",), part, 2), source)(features)[0]
-        for part in (0, 1)
+        load_block(Block(graph, ("fc1",), ("flatten",), ("fc1",), part, 2), source)(features)[0] for part in (0, 1)
     ]
     scale = np.abs(whole).max()
     assert np.abs(np.concatenate(halves) - whole).max() <= TOLERANCE * scale
@@ -263,8 +262,6 @@ def test_a_part_of_a_layer_gives_its_columns():
     features = np.random.default_rng(1).random(math.prod(graph.shape("flatten")), dtype=np.float32)
     (whole,) = load_block(Block(graph, ("fc",), ("flatten",), ("fc",)), SeededWeights(1))(features)
     for part in range(3):
-        (third,) = load_block(Block(graph, ("fc",), ("flatten",), ("fc",), part, 3), SeededWeights(1))(
-            features
-        )
+        (third,) = load_block(Block(graph, ("fc",), ("flatten",), ("fc",), part, 3), SeededWeights(1))(features)
         assert third.shape == (2,)
         np.testing.assert_allclose(third, whole[2 * part : 2 * part + 2], atol=TOLERANCE)
