@@ -17,8 +17,9 @@ from harness.partition.join import Join, Offer
 from harness.plan.plan import Plan
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
+from harness.rpc.lane import Parcel
 from harness.rpc.limits import Limits
-from harness.rpc.outbox import Outbox, Parcel
+from harness.rpc.outbox import Outbox
 from harness.rpc.server import RpcServer
 
 Payload = bytes | memoryview

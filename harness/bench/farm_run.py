@@ -74,7 +74,7 @@ class _FarmRun:
         self._reference = reference
         self._progress = progress
         self._run = ""
-        self._in_flight = options.in_flight or plan.partition.devices
+        self._in_flight = options.in_flight or options.most_in_flight(plan.partition.devices)
         self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
         self._initial = Initial(plan, reference.model_fingerprint, self._result, self._failed)
         self._clients = {

@@ -33,7 +33,7 @@ class RunOptions:
         warmup: frames before it; None is twice the number of frames in flight.
         seed: seed of the weights and of the frames' images.
         weights: a Keras weights file in place of the seeded weights.
-        in_flight: frames under way at once (closed loop); None is one more than the farm has nodes.
+        in_flight: frames under way at once (closed loop); None is two for each node, one in work and one waiting.
         rate_fps: frames due per second (open loop) in place of `in_flight`.
         threads: threads of the single device's model; None is all cores.
         gpu_memory_percent: share of the GPU's memory that TensorFlow may take; None is all.
@@ -83,7 +83,9 @@ class RunOptions:
 
     def most_in_flight(self, devices: int) -> int:
         """Frames that may be under way at once on a farm of so many devices."""
-        return QUEUE_FRAMES if self.rate_fps is not None else self.in_flight or devices
+        if self.rate_fps is not None:
+            return QUEUE_FRAMES
+        return self.in_flight or min(2 * (devices - 1), QUEUE_FRAMES)
 
     @property
     def tolerance(self) -> float:

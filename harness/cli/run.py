@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--warmup", type=int, help="Frames before the window [default: twice the frames in flight].")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of weights and images.")
 @click.option("--weights", type=WEIGHTS_FILE, metavar="FILE", help="A Keras weights file instead.")
-@click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: devices].")
+@click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: 2 per node].")
 @click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
 @click.option("--stall", "stall_s", type=float, default=60.0, show_default=True, help="Give up after so long silence.")

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.models.graph import ModelGraph, Shape
+from harness.models.memory import aligned_empty
 from harness.models.streams import draw_int32, stream
 
 Floats = npt.NDArray[np.float32]
@@ -46,7 +47,6 @@ vgg16    3000 24 x 4         0.0192 .. 0.1461 .. 0.9178  0.0073
 """
 
 _CHUNK_FLOATS = 2**18  # 1 MiB at a time stays in a cache, and even a Pi 3 can spare it
-_ALIGNMENT_BYTES = 64  # a cache line, and what vector units and TensorFlow ask for
 _FINGERPRINT_DIGITS = 16
 
 
@@ -156,19 +156,11 @@ def _glorot_limit(kernel: Shape) -> float:
     return math.sqrt(6.0 / (fan_in + fan_out))
 
 
-def _aligned(shape: Shape) -> Floats:
-    """An empty array that a runtime can take over without a copy."""
-    size_bytes = math.prod(shape) * 4
-    memory = np.empty(size_bytes + _ALIGNMENT_BYTES, dtype=np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT_BYTES
-    return memory[start : start + size_bytes].view(np.float32).reshape(shape)
-
-
 def _uniform(source: np.random.PCG64, shape: Shape, columns: slice, limit: float) -> Floats:
     """Some columns of a kernel that is uniform in [-limit, limit] and drawn row by row as a whole."""
     width = shape[-1]
     rows = math.prod(shape[:-1])
-    result = _aligned((rows, columns.stop - columns.start))
+    result: Floats = aligned_empty((rows, columns.stop - columns.start), np.float32)
     scale = np.float32(limit / 2**31)
     step = max(2, _CHUNK_FLOATS // width // 2 * 2)  # even, so that no chunk but the last ends in half a word
     for start in range(0, rows, step):

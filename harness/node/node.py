@@ -20,7 +20,8 @@ from harness.partition.join import Join, Offer
 from harness.plan.plan import QUEUE_FRAMES, Placement, Plan
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
-from harness.rpc.outbox import BUSY, Outbox, Parcel
+from harness.rpc.lane import BUSY, Parcel
+from harness.rpc.outbox import Outbox
 
 Payload = bytes | memoryview
 
@@ -164,6 +165,7 @@ class Node:
     # From an outcome to the next nodes
 
     def _computed(self, outcome: Outcome) -> None:
+        """Send what was computed; runs on the worker's thread, so that a result waits for nothing."""
         statistics = self._statistics
         if statistics is None or outcome.job.run != statistics.run:
             self._worker.delivered()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -117,6 +118,9 @@ async def _serve(
     largest = max(plan.partition.message_bytes(tensor) for tensor, _ in plan.partition.slots(placement.role))
     server = RpcServer(node, Limits.for_input(largest))
     await server.start((placement.address.host, placement.address.port))
+    # What is loaded stays: the collector need not walk TensorFlow's objects again and again.
+    gc.collect()
+    gc.freeze()
     print(f"ready: {placement}, model {description['model_fingerprint']}", flush=True)  # noqa: T201
     try:
         await stopped.wait()

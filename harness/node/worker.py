@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import queue
 import threading
 import time
@@ -44,11 +43,11 @@ class Outcome:
 
 
 class Worker:
-    """Computes jobs in order of arrival and reports each on the event loop.
+    """Computes jobs in order of arrival.
 
     Args:
         compute: the loaded block.
-        report: called on the event loop with each outcome.
+        report: called on the worker's thread with each outcome.
         ahead: results that may wait to be sent before the next frame is computed.
     """
 
@@ -63,7 +62,6 @@ class Worker:
         self._report = report
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ahead = threading.Semaphore(ahead)
-        self._loop = asyncio.get_running_loop()
         # A daemon, so that a block that hangs cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
         self._thread.start()
@@ -96,5 +94,4 @@ class Worker:
             except Exception as failure:  # noqa: BLE001  whatever the framework raises, the node must live on
                 error = f"computing frame {job.frame} failed: {failure}"
             ended_s = time.monotonic()
-            outcome = Outcome(job, outputs, begun_s - job.queued_s, ended_s - begun_s, error)
-            self._loop.call_soon_threadsafe(self._report, outcome)
+            self._report(Outcome(job, outputs, begun_s - job.queued_s, ended_s - begun_s, error))

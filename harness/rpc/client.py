@@ -1,9 +1,10 @@
 """The client of a node: one kept connection, one call in flight, everything on the event loop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from harness.errors import FarmError
 from harness.rpc.errors import (
     PeerTimeoutError,
     PeerUnreachableError,
@@ -110,6 +111,51 @@ class RpcClient:
                 if self._requestor.decode(FORWARD, answer) is not SEND_AGAIN:
                     return
 
+    def post_forward(
+        self,
+        input: bytes | memoryview,  # noqa: A002
+        next: str,  # noqa: A002
+        tag: str,
+        done: Callable[[FarmError | None], None],
+    ) -> bool:
+        """Hand one tensor over the kept connection without waiting; may be called from any thread.
+
+        Nothing is tried again, and no other call of this client may be under way.
+
+        Args:
+            input: raw bytes of the tensor; is not copied, and must not change before `done`.
+            next: what the peer computes.
+            tag: identity of the tensor.
+            done: called once on the event loop: None when the peer has the tensor, else why it may not.
+
+        Returns:
+            False when there is no connection to use: `forward` opens one.
+        """
+        connection = self._connection
+        if connection is None or not connection.usable:
+            return False
+
+        def answered(outcome: tuple[int, bytes] | Exception) -> None:
+            try:
+                if isinstance(outcome, Exception):
+                    raise self._unreachable(f"broke the connection: {outcome}")
+                if self._requestor.decode(FORWARD, self._message(*outcome)) is SEND_AGAIN:
+                    raise self._unreachable("wants the protocol first")
+            except FarmError as error:
+                done(error)
+            else:
+                done(None)
+
+        payload = memoryview(input).cast("B")
+        head = self._requestor.encode_forward_head(len(payload))
+        connection.post(self._buffers((payload,), head, encode_forward_tail(next, tag)), answered)
+        return True
+
+    def abort(self, reason: str) -> None:
+        """Give up what waits for an answer, and the connection."""
+        if self._connection is not None:
+            self._connection.abort(reason)
+
     async def close(self) -> None:
         """Close the connection; a later call opens a new one."""
         if self._connection is not None:
@@ -120,11 +166,7 @@ class RpcClient:
         self, payload: Sequence[memoryview], head: bytes, tail: bytes, deadline: float, timeout_s: float
     ) -> memoryview | bytes:
         """Send head, payload and tail as one message; return the message that comes back."""
-        size = len(head) + sum(map(len, payload)) + len(tail)
-        if size > MAX_FRAME_BYTES:
-            raise ProtocolError(f"a message of {size} bytes is too long for a frame", host=self.host, port=self.port)
-        http_head = self._http_head + f"{size + 8}\r\n\r\n".encode()
-        buffers = [memoryview(http_head + frame_length(size) + head), *payload, memoryview(tail + TERMINATOR)]
+        buffers = self._buffers(payload, head, tail)
         while True:
             connection = await self._connected(deadline)
             fresh = connection.answers == 0
@@ -144,6 +186,14 @@ class RpcClient:
                     raise self._unreachable(f"broke the connection: {error}") from error
                 continue
             return self._message(status, body)
+
+    def _buffers(self, payload: Sequence[memoryview], head: bytes, tail: bytes) -> list[memoryview]:
+        """One message as HTTP, in pieces: nothing large is copied."""
+        size = len(head) + sum(map(len, payload)) + len(tail)
+        if size > MAX_FRAME_BYTES:
+            raise ProtocolError(f"a message of {size} bytes is too long for a frame", host=self.host, port=self.port)
+        http_head = self._http_head + f"{size + 8}\r\n\r\n".encode()
+        return [memoryview(http_head + frame_length(size) + head), *payload, memoryview(tail + TERMINATOR)]
 
     async def _connected(self, deadline: float) -> ClientConnection:
         if self._connection is not None and self._connection.usable:

@@ -5,11 +5,12 @@ Works on the socket itself, because a transport of Python 3.11 copies what it is
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import httptools
 
+Outcome = tuple[int, bytes] | Exception
 _READ_BYTES: Final = 65_536
 _FIRST_FINAL_STATUS: Final = 200
 
@@ -49,7 +50,8 @@ class ClientConnection:
         self._max_response_bytes = max_response_bytes
         self._parser = httptools.HttpResponseParser(self)
         self._unsent: list[memoryview] = []
-        self._waiter: asyncio.Future[tuple[int, bytes]] | None = None
+        self._complete_answers: list[tuple[int, bytes]] = []
+        self._answered: Callable[[Outcome], None] | None = None
         self._parts: list[bytes] = []
         self._part_bytes = 0
         self._answer_begun = False
@@ -110,20 +112,58 @@ class ClientConnection:
             ConnectionBrokenError: the connection ended.
             NotHttpError: the answer is not HTTP.
         """
-        waiter: asyncio.Future[tuple[int, bytes]] = self._loop.create_future()
-        self._waiter = waiter
-        self._answer_begun = False
+        future: asyncio.Future[tuple[int, bytes]] = self._loop.create_future()
+
+        def answered(outcome: Outcome) -> None:
+            if future.done():
+                return
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
         timer = self._loop.call_at(deadline, self._fail, TimeoutError())
         try:
-            self._unsent = list(buffers)
-            self._send()
-            return await waiter
+            self.post(buffers, answered)
+            return await future
         except BaseException:
             self.close()  # an answer that comes later must not be taken for that of the next request
             raise
         finally:
             timer.cancel()
-            self._waiter = None
+            self._answered = None
+
+    def post(self, buffers: Sequence[memoryview], answered: Callable[[Outcome], None]) -> None:
+        """Send one request now; the only method that may be called outside the loop's thread.
+
+        Most requests fit into the socket's buffer: then no other thread and no turn of the event loop is needed
+        to send them. Nothing of this object is touched once the last byte is out, since the answer may be here
+        before this method returns.
+
+        Args:
+            buffers: the request, head and body, in pieces of bytes; are not copied.
+            answered: called once on the event loop with HTTP status and body, or with the error in their place.
+        """
+        self._answer_begun = False
+        self._answered = answered
+        total = sum(map(len, buffers))
+        sock = self._sock
+        if sock is None:
+            self._loop.call_soon_threadsafe(self._fail, ConnectionBrokenError("closed", answer_begun=False))
+            return
+        try:
+            sent = sock.sendmsg(buffers)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            return  # an answer may still be there to be read, and tells more; else the reader sees the end
+        if sent < total:
+            self._loop.call_soon_threadsafe(self._send_rest, buffers, sent)
+
+    def abort(self, reason: str) -> None:
+        """Give up a request that waits for its answer, and the connection."""
+        self._fail(ConnectionBrokenError(reason, answer_begun=self._answer_begun))
+        self.close()
 
     def close(self) -> None:
         """Close the connection now."""
@@ -134,6 +174,18 @@ class ClientConnection:
             self._sock = None
             self._unsent = []
             self._parser = None  # it holds our bound methods: ends the reference cycle
+
+    def _send_rest(self, buffers: Sequence[memoryview], sent: int) -> None:
+        """Go on with a request of which the socket has taken some bytes."""
+        self._unsent = list(buffers)
+        self._drop(sent)
+        self._send()
+
+    def _drop(self, sent: int) -> None:
+        while self._unsent and sent >= len(self._unsent[0]):
+            sent -= len(self._unsent.pop(0))
+        if sent:
+            self._unsent[0] = self._unsent[0][sent:]
 
     def _send(self) -> None:
         """Write what the socket takes; the rest follows when it takes more."""
@@ -150,10 +202,7 @@ class ClientConnection:
             except OSError:
                 self._unsent = []  # an answer may still be there to be read, and tells more
             else:
-                while self._unsent and sent >= len(self._unsent[0]):
-                    sent -= len(self._unsent.pop(0))
-                if sent:
-                    self._unsent[0] = self._unsent[0][sent:]
+                self._drop(sent)
         if self._writing:
             self._loop.remove_writer(self._sock)
             self._writing = False
@@ -170,7 +219,7 @@ class ClientConnection:
             return
         if not data:
             self._ended("closed by the peer", orderly=True)
-        elif self._waiter is None:
+        elif self._answered is None:
             self.close()  # nobody has asked
         else:
             self._answer_begun = True
@@ -178,18 +227,32 @@ class ClientConnection:
                 self._parser.feed_data(data)
             except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
                 self._fail(NotHttpError(str(error.__context__ or error)))
-            if not self._keep:
-                self.close()
+            self._deliver()
 
     def _ended(self, reason: str, *, orderly: bool) -> None:
         if orderly and self._ends_with_connection:
             self._complete(keep=False)
+        self._deliver()
         self._fail(ConnectionBrokenError(reason, answer_begun=self._answer_begun))
         self.close()
 
+    def _deliver(self) -> None:
+        """Hand the answer over; after the parser's work, since the next request may follow at once."""
+        answers, self._complete_answers = self._complete_answers, []
+        if len(answers) > 1:  # one of them answers nothing that was asked
+            self._keep = False
+        if not self._keep:
+            self.close()
+        if answers:
+            self._tell(answers[0])
+
     def _fail(self, error: Exception) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+        self._tell(error)
+
+    def _tell(self, outcome: Outcome) -> None:
+        answered, self._answered = self._answered, None
+        if answered is not None:
+            answered(outcome)
 
     def on_message_begin(self) -> None:
         """An answer starts."""
@@ -221,6 +284,5 @@ class ClientConnection:
     def _complete(self, *, keep: bool) -> None:
         self._ends_with_connection = False
         self._keep = keep
-        if self._waiter is not None and not self._waiter.done():
-            self.answers += 1
-            self._waiter.set_result((self._parser.get_status_code(), b"".join(self._parts)))
+        self.answers += 1
+        self._complete_answers.append((self._parser.get_status_code(), b"".join(self._parts)))

@@ -1,45 +1,22 @@
-"""Delivery of tensors to other nodes: one persistent connection and one queue for each address."""
+"""Delivery of tensors to other nodes: a lane with a persistent connection for each address."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
 
-from harness.errors import FarmError
 from harness.farm.config import Address
 from harness.rpc.client import RpcClient
-from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError
+from harness.rpc.lane import Lane, Parcel
 
-BUSY = "busy"
-"""First word of the error with which a node says that its queue is full: try again."""
-
-_FIRST_PAUSE_S = 0.002
-_LONGEST_PAUSE_S = 0.1
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """One message on its way.
-
-    Attributes:
-        payload: raw bytes of the tensor (float32 little endian, or uint8 for a frame).
-        next: role that the receiver shall compute.
-        tag: the identity of the payload as text.
-        done: called once on the event loop: None when the receiver has it, else why it does not.
-    """
-
-    payload: bytes | memoryview
-    next: str
-    tag: str
-    done: Callable[[FarmError | None], None]
+_SWEEP_S = 0.5
 
 
 class Outbox:
     """Sends parcels in order to each address, again until the deadline when the receiver is busy or away.
 
     A parcel is delivered at least once: when an answer is lost it is sent again, and the receiver drops the
-    second one by its identity.
+    second one by its identity. Made on the event loop; used from any thread.
 
     Args:
         deadline_s: how long one parcel may take, all attempts together.
@@ -47,51 +24,29 @@ class Outbox:
 
     def __init__(self, deadline_s: float = 10.0) -> None:
         self._deadline_s = deadline_s
-        self._queues: dict[Address, asyncio.Queue[Parcel]] = {}
-        self._tasks: list[asyncio.Task[None]] = []
-        self._clients: list[RpcClient] = []
+        self._loop = asyncio.get_running_loop()
+        self._lanes: dict[Address, Lane] = {}
+        self._lock = threading.Lock()
+        self._sweep = self._loop.call_later(_SWEEP_S, self._enforce)
 
     def put(self, address: Address, parcel: Parcel) -> None:
-        """Queue a parcel (call it on the event loop; the caller bounds how many are under way)."""
-        queue = self._queues.get(address)
-        if queue is None:
-            queue = self._queues[address] = asyncio.Queue()
-            client = RpcClient(address.host, address.port)
-            self._clients.append(client)
-            self._tasks.append(asyncio.get_running_loop().create_task(self._deliver_all(queue, client)))
-        queue.put_nowait(parcel)
+        """Send a parcel as soon as those before it have arrived; the caller bounds how many are under way."""
+        lane = self._lanes.get(address)
+        if lane is None:
+            with self._lock:
+                lane = self._lanes.get(address)
+                if lane is None:
+                    client = RpcClient(address.host, address.port)
+                    lane = self._lanes[address] = Lane(client, self._deadline_s, self._loop)
+        lane.put(parcel)
 
     async def close(self) -> None:
         """Stop sending; what is still queued is dropped."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for client in self._clients:
-            await client.close()
+        self._sweep.cancel()
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
-    async def _deliver_all(self, queue: asyncio.Queue[Parcel], client: RpcClient) -> None:
-        while True:
-            parcel = await queue.get()
-            try:
-                await self._deliver(parcel, client)
-            except FarmError as error:
-                parcel.done(error)
-            else:
-                parcel.done(None)
-
-    async def _deliver(self, parcel: Parcel, client: RpcClient) -> None:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._deadline_s
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            left_s = deadline - loop.time()
-            try:
-                await client.forward(parcel.payload, parcel.next, parcel.tag, timeout_s=max(left_s, 0.001))
-            except (PeerUnreachableError, PeerTimeoutError, RemoteError) as error:
-                refused = isinstance(error, RemoteError) and not error.text.startswith(BUSY)
-                if refused or loop.time() + pause_s >= deadline:
-                    raise
-            else:
-                return
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    def _enforce(self) -> None:
+        now_s = self._loop.time()
+        for lane in tuple(self._lanes.values()):
+            lane.enforce(now_s)
+        self._sweep = self._loop.call_later(_SWEEP_S, self._enforce)

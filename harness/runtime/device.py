@@ -78,6 +78,11 @@ def require_configured() -> Any:
     return _import_tensorflow()
 
 
+def configured_device() -> str | None:
+    """The device that `configure` chose; None before."""
+    return None if _configured is None else _configured.device
+
+
 def import_keras() -> Any:
     """The keras module, on TensorFlow whatever the user's own keras.json says.
 

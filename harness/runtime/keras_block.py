@@ -8,16 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.models.graph import Conv2D, Dense, Flatten, Layer, MaxPool2D, Rescale
+from harness.models.memory import ALIGNMENT_BYTES
 from harness.models.weights import Floats, WeightSource, block_fingerprint
 from harness.partition.block import Block
-from harness.runtime.device import import_keras, require_configured
-
-Array = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
-
-_TENSOR_ALIGNMENT_BYTES = 64  # what TensorFlow demands of memory that it takes over
+from harness.runtime.device import configured_device, import_keras, require_configured
+from harness.runtime.direct_call import Array, DirectCall
 
 
 class LoadedBlock:
@@ -38,6 +35,9 @@ class LoadedBlock:
         self._dtypes = tuple(np.dtype(block.graph.dtype(name)) for name in block.inputs)
         self._function = function
         self._tensorflow = tensorflow
+        # A GPU fetches its inputs itself; there the ordinary call is the one that is known to work.
+        on_cpu = configured_device() == "cpu"
+        self._direct = DirectCall(tensorflow, function, self._shapes, self._dtypes) if on_cpu else None
 
     def __call__(self, *inputs: Array) -> tuple[Floats, ...]:
         """Compute one frame.
@@ -54,6 +54,8 @@ class LoadedBlock:
         for array, shape, dtype in zip(inputs, self._shapes, self._dtypes, strict=True):
             if array.shape != shape or array.dtype != dtype:
                 raise ValueError(f"expected {dtype} {shape}, not {array.dtype} {array.shape}")
+        if self._direct is not None:
+            return self._direct(inputs)
         batches = [self._tensorflow.convert_to_tensor(array[np.newaxis]) for array in inputs]
         return tuple(result.numpy()[0] for result in self._function(*batches))
 
@@ -147,7 +149,7 @@ def _start_value(arrays: dict[str, Floats], parameter: str) -> Callable[..., Any
     def initializer(shape: tuple[int, ...], dtype: Any = None) -> Any:
         del shape, dtype  # Keras checks both against the variable
         array = arrays.pop(parameter)
-        if array.ctypes.data % _TENSOR_ALIGNMENT_BYTES == 0 and array.flags.writeable:
+        if array.ctypes.data % ALIGNMENT_BYTES == 0 and array.flags.writeable:
             return tensorflow.experimental.dlpack.from_dlpack(array.__dlpack__())
         return tensorflow.convert_to_tensor(array)
 
