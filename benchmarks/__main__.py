@@ -19,7 +19,7 @@ import click
 from benchmarks.avro_farm import AvroFarm
 from benchmarks.command_start import command_start
 from benchmarks.comparison import Comparison, compare
-from benchmarks.contestant import Contestant
+from benchmarks.contestant import BenchmarkError, Contestant
 from benchmarks.foreign_load import ForeignLoad
 from benchmarks.ideal import Ideal
 from benchmarks.report import Results
@@ -54,7 +54,7 @@ IMAGES = 16
 
 
 def farm_document(cut: Partition, network: int) -> dict[str, dict[str, list[str]]]:
-    """A farm file on loopback addresses that nobody else uses: 127.<network>.0.x."""
+    """A farm file on loopback addresses of this run alone: 127.<network>.0.x."""
     addresses = (f"127.{network}.0.{number}" for number in range(1, 255))
     roles = {INITIAL: [next(addresses)]}
     roles |= {role.name: [next(addresses) for _ in range(role.nodes)] for role in cut.roles}
@@ -63,7 +63,7 @@ def farm_document(cut: Partition, network: int) -> dict[str, dict[str, list[str]
 
 def write_farm(cut: Partition, network: int, folder: Path) -> Path:
     """Write a farm file for a partition and return its path."""
-    path = folder / f"{cut.name}-127-{network}.json"
+    path = folder / f"farm-127-{network}.json"
     path.write_text(json.dumps(farm_document(cut, network), indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -75,7 +75,7 @@ def measure(case: Case, rounds: int, cores: Sequence[int], *, stock: bool, folde
     farm = AvroFarm(
         model=cut.graph.name,
         partition=cut.name,
-        farm_file=write_farm(cut, 77, folder),
+        farm_file=write_farm(cut, 64 + os.getpid() % 64, folder),
         seed=SEED,
         frames=case.frames,
         folder=folder,
@@ -87,7 +87,7 @@ def measure(case: Case, rounds: int, cores: Sequence[int], *, stock: bool, folde
             ends.callback(contestant.stop)
             contestant.start()
         if stock:
-            plan = make_plan(cut, FarmConfig.load(write_farm(cut, 78, folder)))
+            plan = make_plan(cut, FarmConfig.load(write_farm(cut, 128 + os.getpid() % 64, folder)))
             baseline = StockFarm(
                 plan=plan,
                 seed=SEED,
@@ -130,7 +130,10 @@ def main(*, rounds: int, only: str | None, stock_vgg16: bool, cores: int, starts
             stock = stock_vgg16 or case.partition.startswith("alexnet")
             folder = output / case.partition
             folder.mkdir(parents=True, exist_ok=True)
-            comparisons.append(measure(case, rounds, tied, stock=stock, folder=folder.resolve()))
+            try:
+                comparisons.append(measure(case, rounds, tied, stock=stock, folder=folder.resolve()))
+            except BenchmarkError as error:
+                raise click.ClickException(str(error)) from error
     if starts:
         say(f"start of the command line, {starts} times")
     results = Results(

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.contestant import Slot
+from benchmarks.contestant import BenchmarkError, Slot
 
 _COMMAND_S = 300.0
 _NOT_VALID = 1
 """Exit code of a run that was measured and must not be used; its reasons are in the record."""
 
 
-class CommandError(RuntimeError):
+class CommandError(BenchmarkError):
     """A command of `iot-farm` failed; the message holds what it wrote."""
 
 
@@ -42,12 +42,14 @@ class AvroFarm:
         self._farm = [str(farm_file), "--partition", partition]
         self._run = ["--model", model, "--target", *self._farm, "--frames", str(frames), "--seed", str(seed)]
         self._seed = seed
+        self._up = False
         self.marker = ("IOT_FARM_STATE", str(folder / "state"))
         self._environment = {**os.environ, "IOT_FARM_RESULTS": str(folder / "runs"), **dict([self.marker])}
 
     def start(self) -> None:
         """Start the nodes and wait until each is ready."""
         self._iot_farm("farm", "up", *self._farm, "--seed", str(self._seed))
+        self._up = True
 
     def slot(self) -> Slot:
         """One run with its own warm-up; every frame of it must equal the reference.
@@ -69,7 +71,9 @@ class AvroFarm:
 
     def stop(self) -> None:
         """Stop the nodes."""
-        self._iot_farm("farm", "down", self._farm[0])
+        if self._up:
+            self._iot_farm("farm", "down", self._farm[0])
+            self._up = False
 
     def _iot_farm(self, *arguments: str, accept: tuple[int, ...] = (0,)) -> str:
         done = subprocess.run(

@@ -13,10 +13,12 @@ from typing import Any
 
 import psutil
 
+from benchmarks.contestant import BenchmarkError
+
 STOP_S = 10.0
 
 
-class ChildError(RuntimeError):
+class ChildError(BenchmarkError):
     """A child ended or fell silent; the message ends with what it wrote last."""
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 
+class BenchmarkError(RuntimeError):
+    """A contestant could not be started or measured; the message says why."""
+
+
 @dataclass(frozen=True)
 class Slot:
     """One measurement of one contestant.

@@ -4,8 +4,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-frames_alexnet=${FRAMES_ALEXNET:-300}
-frames_vgg16=${FRAMES_VGG16:-40}
+frames_alexnet=${FRAMES_ALEXNET:-200}
+frames_vgg16=${FRAMES_VGG16:-24}
 
 export PATH="$PWD/.venv/bin:$PATH"
 export CK_REPOS="$PWD/.ck" CK_TOOLS="$PWD/.ck/tools" IOT_FARM_STATE="$PWD/.ck/state"
@@ -59,6 +59,8 @@ on_farm() {
   if typed iot-farm farm up "$target"; then
     measure "$@" --target="$target"
   else
+    # Whatever it had started is stopped; nodes that were up before are not ours to stop.
+    farm_up=""
     failures+=("farm up $target")
   fi
   farm_down

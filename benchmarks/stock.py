@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.child import Child
-from benchmarks.contestant import Slot
+from benchmarks.contestant import BenchmarkError, Slot
 from benchmarks.stock_rpc import StockServer, forward
 from harness.models.frames import frame_pool
 from harness.models.graph import FRAME
@@ -109,16 +109,16 @@ class StockFarm:
             sending = []
             for frame in frames:
                 if not self._room.acquire(timeout=_FRAME_S):
-                    raise RuntimeError(f"the stock farm returned nothing for {_FRAME_S:.0f} s; see {self._logs}")
+                    raise BenchmarkError(f"the stock farm returned nothing for {_FRAME_S:.0f} s; see {self._logs}")
                 sending.append(pool.submit(self._send_frame, frame))
         for sent in sending:
             sent.result()
         for _ in range(self._in_flight):
             if not self._room.acquire(timeout=_FRAME_S):
-                raise RuntimeError(f"the stock farm lost a frame: see {self._logs}")
+                raise BenchmarkError(f"the stock farm lost a frame: see {self._logs}")
         self._room.release(self._in_flight)
         if self._wrong:
-            raise RuntimeError(f"{self._wrong} outputs of the stock farm differ from the reference")
+            raise BenchmarkError(f"{self._wrong} outputs of the stock farm differ from the reference")
         return frames
 
     def _send_frame(self, frame: int) -> None:
