@@ -82,9 +82,8 @@ class Initial:
                 self._on_failure(frame, error)
 
         sent_s = time.monotonic()
-        for role in self._plan.partition.targets(FRAME):
-            for address in self._plan.holders(role, frame):
-                self._outbox.put(address, Parcel(image, role, tag, done))
+        for role, address in self._plan.ways(FRAME, frame):
+            self._outbox.put(address, Parcel(image, role, tag, done))
         return sent_s
 
     # Messages of the protocol

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.errors import FarmError
+from harness.farm.config import Address
 from harness.node.statistics import RunStatistics
 from harness.node.worker import Array, Job, Outcome, Worker
 from harness.partition.join import Join, Offer
@@ -61,6 +62,13 @@ class Node:
         self._stop = stop
         self._slots = self._partition.slots(placement.role)
         self._outputs = self._partition.outputs(placement.role)
+        # Worked out once: every frame asks for them.
+        self._parts = {tensor: self._partition.parts_of(tensor) for tensor, _ in self._slots}
+        self._message_bytes = {tensor: self._partition.message_bytes(tensor) for tensor in self._parts}
+        self._pieces = [
+            (np.dtype(self._partition.graph.dtype(tensor)), self._partition.message_shape(tensor), self._parts[tensor])
+            for tensor in self._partition.inputs(placement.role)
+        ]
         self._outbox = Outbox()
         self._worker = Worker(block, self._computed, ahead=QUEUE_FRAMES)
         self._statistics: RunStatistics | None = None
@@ -126,12 +134,12 @@ class Node:
                 f"{self._placement} holds model {self._model}, the frame is of model {identity.model}: "
                 "other weights, seed or layers"
             )
-        if not self._join.expects(slot) or identity.parts != self._partition.parts_of(identity.tensor):
+        if not self._join.expects(slot) or identity.parts != self._parts[identity.tensor]:
             raise RemoteError(
                 f"{self._placement} expects {self._slots}, not {identity.tensor} part "
                 f"{identity.part} of {identity.parts}"
             )
-        expected = self._partition.message_bytes(identity.tensor)
+        expected = self._message_bytes[identity.tensor]
         if len(payload) != expected:
             raise RemoteError(
                 f"{self._placement} expects {expected} bytes of {identity.tensor}, not {len(payload)} bytes"
@@ -152,13 +160,8 @@ class Node:
     def _assemble(self, payloads: list[Payload]) -> tuple[Array, ...]:
         inputs: list[Array] = []
         remaining = iter(payloads)
-        for tensor in self._partition.inputs(self._placement.role):
-            dtype = self._partition.graph.dtype(tensor)
-            shape = self._partition.message_shape(tensor)
-            pieces = [
-                np.frombuffer(next(remaining), dtype=dtype).reshape(shape)
-                for _ in range(self._partition.parts_of(tensor))
-            ]
+        for dtype, shape, parts in self._pieces:
+            pieces = [np.frombuffer(next(remaining), dtype=dtype).reshape(shape) for _ in range(parts)]
             inputs.append(pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1))
         return tuple(inputs)
 
@@ -175,8 +178,8 @@ class Node:
             self._worker.delivered()
             return
         statistics.frame(outcome.queue_s, outcome.compute_s)
-        parcels = self._parcels(outcome)
-        left = len(parcels)
+        messages = self._messages(outcome)
+        left = len(messages)
 
         def done(error: FarmError | None) -> None:
             nonlocal left
@@ -188,27 +191,16 @@ class Node:
             if left == 0:
                 self._worker.delivered()
 
-        for (role, payload, tag), address in parcels:
+        for address, role, payload, tag in messages:
             statistics.bytes_out += len(payload)
             self._outbox.put(address, Parcel(payload, role, tag, done))
 
-    def _parcels(self, outcome: Outcome) -> list[tuple[tuple[str, memoryview, str], Any]]:
-        parcels: list[tuple[tuple[str, memoryview, str], Any]] = []
+    def _messages(self, outcome: Outcome) -> list[tuple[Address, str, memoryview, str]]:
+        """Address, next role, payload and tag of every message that a computed frame gives."""
+        messages: list[tuple[Address, str, memoryview, str]] = []
+        part, parts = self._placement.part, self._placement.parts
         for tensor, output in zip(self._outputs, outcome.outputs, strict=True):
             payload = np.ascontiguousarray(output).data.cast("B")
-            tag = str(
-                Identity(
-                    run=outcome.job.run,
-                    frame=outcome.job.frame,
-                    tensor=tensor,
-                    part=self._placement.part,
-                    parts=self._placement.parts,
-                    model=self._model,
-                )
-            )
-            parcels += [
-                ((role, payload, tag), address)
-                for role in self._partition.targets(tensor)
-                for address in self._plan.holders(role, outcome.job.frame)
-            ]
-        return parcels
+            tag = str(Identity(outcome.job.run, outcome.job.frame, tensor, part, parts, self._model))
+            messages += [(address, role, payload, tag) for role, address in self._plan.ways(tensor, outcome.job.frame)]
+        return messages

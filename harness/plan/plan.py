@@ -68,6 +68,29 @@ class Plan:
             "its nodes are " + ", ".join(str(placement.address) for placement in self.placements),
         )
 
+    def ways(self, tensor: str, frame: int) -> list[tuple[str, Address]]:
+        """Where a tensor of a frame goes: (role, address) for each message."""
+        return [(role, address) for role, replicas in self._ways[tensor] for address in replicas[frame % len(replicas)]]
+
+    @cached_property
+    def _ways(self) -> dict[str, tuple[tuple[str, tuple[tuple[Address, ...], ...]], ...]]:
+        """For each tensor that crosses a cut, and each role that needs it, the addresses for each replica."""
+        tensors = [
+            tensor
+            for role in (INITIAL, *(r.name for r in self.partition.roles))
+            for tensor in self.partition.outputs(role)
+        ]
+        return {
+            tensor: tuple(
+                (target, tuple(self.holders(target, replica) for replica in range(self._replicas(target))))
+                for target in self.partition.targets(tensor)
+            )
+            for tensor in tensors
+        }
+
+    def _replicas(self, role: str) -> int:
+        return 1 if role == INITIAL else self.partition.role(role).replicas
+
     def holders(self, role: str, frame: int) -> tuple[Address, ...]:
         """Where a tensor of a frame must go so that every part of a role gets it, in part order."""
         if role == INITIAL:
