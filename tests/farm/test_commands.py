@@ -77,7 +77,7 @@ def test_the_foreground_command_runs_all_local_nodes_and_ends_them(tmp_path: Pat
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
             # A test run in the background of a shell inherits an ignored SIGINT.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
         ) as parent:
             assert parent.stdout is not None
             ready = 0
