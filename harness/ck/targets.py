@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.ck.repositories import MACHINES, Repository, find_entry, registered_repositories, shipped
 from harness.errors import BadInputError, NotFoundError, TargetNotSpecifiedError
 
+_LONGEST_HINT = 40
 FARM_FILE = "ip"
 """File of a machine entry that holds the farm: a copy of what `ck add machine --avro_config=` was given."""
 TARGET_VARIABLE = "CK_TARGET_PATH"
@@ -34,11 +35,12 @@ def target_file(name: str, environ: Mapping[str, str] | None = None) -> Path:
         return _farm_file_of_entry(entry)
     if name and _exists(Path(name)):
         return _farm_file_at(Path(name))
+    shown = name if name and len(name) <= _LONGEST_HINT and not set(name) & set(" \t\n") else "NAME"
     known = ", ".join(target_names(environ)) or "none"
     raise NotFoundError(
         f"there is no target '{name[:200]}'",
         f"known are {known}; another one: a path to its JSON file, or "
-        f"ck add machine:NAME --access_type=avro --avro_config=FILE",
+        f"ck add machine:{shown} --access_type=avro --avro_config=FILE",
     )
 
 
