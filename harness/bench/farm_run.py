@@ -84,7 +84,8 @@ class _FarmRun:
         self._next_frame = 0
         self._ledger = Ledger(options.tolerance)
         self._load: Load | None = None
-        self._changed = asyncio.Event()
+        self._heard = 0
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure: FarmError | None = None
 
     async def run(self) -> FarmOutcome:
@@ -130,6 +131,7 @@ class _FarmRun:
         else:
             load = ClosedLoop(self._send, frames, self._in_flight)
         self._load = load
+        self._over = asyncio.get_running_loop().create_future()
         watch = asyncio.create_task(self._watch())
         try:
             load.start()
@@ -140,18 +142,21 @@ class _FarmRun:
         self._ledger.dropped = load.dropped
 
     async def _until_finished(self, load: Load) -> None:
+        """Wait for the window's end or for silence; a frame by itself does not wake this task."""
         loop = asyncio.get_running_loop()
-        last_s = loop.time()
-        while not load.finished:
-            try:
-                await asyncio.wait_for(self._changed.wait(), _WATCH_S)
-                self._changed.clear()
-                last_s = loop.time()
-            except TimeoutError:
-                if loop.time() - last_s > self._options.stall_s:
-                    raise await self._explain_stall() from None
-            if self._failure is not None:
-                raise self._failure
+        heard, heard_s = self._heard, loop.time()
+        while not load.finished and self._failure is None:
+            await asyncio.wait({self._over}, timeout=_WATCH_S)
+            if heard != self._heard:
+                heard, heard_s = self._heard, loop.time()
+            elif loop.time() - heard_s > self._options.stall_s:
+                raise await self._explain_stall()
+        if self._failure is not None:
+            raise self._failure
+
+    def _end_window(self) -> None:
+        if not self._over.done():
+            self._over.set_result(None)
 
     def _send(self, due_s: float | None) -> None:
         frame = self._next_frame
@@ -168,14 +173,16 @@ class _FarmRun:
         if self._ledger.replied(frame, error, arrived_s) and self._load is not None:
             self._progress.frame()
             self._load.returned()
-        self._changed.set()
+            if self._load.finished:
+                self._end_window()
+        self._heard += 1
 
     def _failed(self, frame: int, error: FarmError) -> None:
         self._fail(FarmError(f"frame {frame} could not be delivered: {error.message}", error.hint))
 
     def _fail(self, error: FarmError) -> None:
         self._failure = self._failure or error
-        self._changed.set()
+        self._end_window()
 
     def _check_warmup(self) -> None:
         wrong = self._ledger.frames_distinct - self._ledger.frames_verified

@@ -51,6 +51,7 @@ def up(
     seed: int,
     weights: Path | None,
     threads: int | None,
+    keep_cores: bool,
     device: Device,
 ) -> None:
     """Start every node of TARGET whose address belongs to this machine, and wait until all are ready.
@@ -71,7 +72,7 @@ def up(
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)
     if any(node.process() for node in started_nodes(target)):
         raise UserError(f"nodes of {target} are up already", f"iot-farm farm status {target}, or farm down {target}")
-    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device)
+    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, keep_cores=keep_cores)
     started = start_nodes(target, farm_file, plan, options)
     try:
         _wait_until_ready(plan, {node.address for node in started}, lambda: require_alive(started), timeout_s)
@@ -161,9 +162,10 @@ def _report_line(report: NodeReport) -> str:
         return f"[ ] {report.placement}: {report.problem.message}"
     assert report.description is not None
     assert report.round_trip_s is not None
-    weights, threads = report.description["weights"], report.description["threads"]
+    weights, threads, core = (report.description[key] for key in ("weights", "threads", "core"))
+    where = f"{threads} thread(s)" if core < 0 else f"core {core}"
     trip_ms = report.round_trip_s * 1000
-    return f"[x] {report.placement}: ready, weights {weights}, {threads} thread(s), answers in {trip_ms:.1f} ms"
+    return f"[x] {report.placement}: ready, weights {weights}, {where}, answers in {trip_ms:.1f} ms"
 
 
 def _report_document(report: NodeReport) -> dict[str, object]:

@@ -16,17 +16,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--target", required=True, metavar="NAME|FILE", help="The farm: a registered target or a JSON file.")
 @click.option("--address", metavar="HOST[:PORT]", help="Run only the node at this address.")
+@click.option("--core", type=click.IntRange(0), help="With --address: the core that the node computes on.")
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
 @node_options
 def node(
     target: str,
     address: str | None,
+    core: int | None,
     stop_on_eof: bool,
     partition: str | None,
     model_name: str | None,
     seed: int,
     weights: Path | None,
     threads: int | None,
+    keep_cores: bool,
     device: Device,
 ) -> None:
     """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
@@ -46,7 +49,17 @@ def node(
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)
-    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, stop_on_eof=stop_on_eof)
+    if core is not None and address is None:
+        raise BadInputError("--core is for one node", "say which with --address HOST")
+    options = NodeOptions(
+        seed=seed,
+        weights=weights,
+        threads=threads,
+        device=device,
+        core=core,
+        keep_cores=keep_cores,
+        stop_on_eof=stop_on_eof,
+    )
     if address is not None:
         try:
             placement = plan.at(Address.parse(address, NODE_PORT))

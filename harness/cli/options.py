@@ -17,7 +17,7 @@ WEIGHTS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def node_options(command: F) -> F:
-    """Options that say which partition, weights and threads nodes have."""
+    """Options that say which partition, weights, threads and cores nodes have."""
     for option in reversed(
         (
             click.option("--partition", metavar="NAME", help="The paper's name of the cut; else told by the roles."),
@@ -32,6 +32,12 @@ def node_options(command: F) -> F:
                 help="A Keras weights file of the whole model, in place of the seeded weights.",
             ),
             click.option("--threads", type=click.IntRange(1), help="Threads per node [default: cores / nodes here]."),
+            click.option(
+                "--keep-cores/--no-keep-cores",
+                default=True,
+                show_default=True,
+                help="Bind nodes with short blocks to one core each, when they share this machine's.",
+            ),
             click.option(
                 "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Where to run."
             ),

@@ -17,6 +17,7 @@ import psutil
 from harness.errors import BadInputError, FarmError
 from harness.node.serve import NodeOptions, local_placements, refuse_taken_port, serve
 from harness.partition.paper import partition_names
+from harness.plan.cores import deal_cores
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
@@ -62,8 +63,10 @@ def state_folder(target: str) -> Path:
     return base / "".join(c if c.isalnum() or c in "-_." else "_" for c in target)
 
 
-def node_command(farm_file: Path, plan: Plan, placement: Placement, options: NodeOptions) -> list[str]:
-    """The command line of one node."""
+def node_command(
+    farm_file: Path, plan: Plan, placement: Placement, options: NodeOptions, core: int | None = None
+) -> list[str]:
+    """The command line of one node; `core` is the one that it keeps to."""
     command = [sys.executable, "-m", "harness", "node", "--target", str(farm_file.resolve())]
     if plan.partition.name in partition_names():
         command += ["--partition", plan.partition.name]
@@ -71,9 +74,19 @@ def node_command(farm_file: Path, plan: Plan, placement: Placement, options: Nod
     # Siblings share the cores, which one process alone cannot see.
     threads = options.threads or max(1, len(os.sched_getaffinity(0)) // len(local_placements(plan)))
     command += ["--threads", str(threads)]
+    if core is not None:
+        command += ["--core", str(core)]
     if options.weights is not None:
         command += ["--weights", str(options.weights.resolve())]
     return command
+
+
+def shared_cores(placements: tuple[Placement, ...], plan: Plan, options: NodeOptions) -> dict[Placement, int]:
+    """The core of each node of this machine; empty where the system chooses."""
+    one_thread_each = options.threads in {None, 1} and options.device == "cpu"
+    if not (options.keep_cores and one_thread_each):
+        return {}
+    return deal_cores(plan, placements, sorted(os.sched_getaffinity(0)))
 
 
 def start_nodes(target: str, farm_file: Path, plan: Plan, options: NodeOptions) -> list[StartedNode]:
@@ -87,13 +100,14 @@ def start_nodes(target: str, farm_file: Path, plan: Plan, options: NodeOptions) 
         refuse_taken_port(placement.address)
     folder = state_folder(target)
     folder.mkdir(parents=True, exist_ok=True)
+    cores = shared_cores(placements, plan, options)
     started: list[StartedNode] = []
     try:
         for placement in placements:
             log = folder / f"{placement.role}-{placement.address.host}-{placement.address.port}.log"
             with log.open("wb") as stream:
                 process = subprocess.Popen(  # noqa: S603  our own command line
-                    node_command(farm_file, plan, placement, options),
+                    node_command(farm_file, plan, placement, options, cores.get(placement)),
                     stdin=subprocess.DEVNULL,
                     stdout=stream,
                     stderr=subprocess.STDOUT,
@@ -183,9 +197,10 @@ def _children(
     farm_file: Path, plan: Plan, placements: tuple[Placement, ...], options: NodeOptions
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
     children: list[subprocess.Popen[bytes]] = []
+    cores = shared_cores(placements, plan, options)
     try:
         for placement in placements:
-            command = [*node_command(farm_file, plan, placement, options), "--stop-on-eof"]
+            command = [*node_command(farm_file, plan, placement, options, cores.get(placement)), "--stop-on-eof"]
             # The pipe is the leash: it closes when this process ends, however that happens.
             children.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603
         yield children

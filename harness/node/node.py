@@ -7,6 +7,7 @@ the next frame. The queue is bounded: a full one answers "busy" and the sender t
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -44,6 +45,7 @@ class Node:
         block: the loaded block.
         description: what `describe` answers (the Avro record NodeDescription).
         stop: called when somebody asks the node to end.
+        core: the core that its computing thread keeps to; None leaves it to the system.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Node:
         block: ComputedBlock,
         description: dict[str, Any],
         stop: Callable[[], None],
+        core: int | None = None,
     ) -> None:
         self._plan = plan
         self._placement = placement
@@ -70,7 +73,8 @@ class Node:
             for tensor in self._partition.inputs(placement.role)
         ]
         self._outbox = Outbox()
-        self._worker = Worker(block, self._computed, ahead=QUEUE_FRAMES)
+        self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
+        self._worker = Worker(block, self._computed, ahead=QUEUE_FRAMES, core=core)
         self._statistics: RunStatistics | None = None
         self._join: Join[Payload] = Join(self._slots)
 
@@ -87,6 +91,7 @@ class Node:
 
     def statistics(self, run: str) -> dict[str, Any]:
         """Counters and times of the current run."""
+        self._outbox.settle()
         return self._of_run(run).to_message()
 
     def probe(self, input: Payload) -> int:  # noqa: A002  the protocol's name
@@ -183,12 +188,14 @@ class Node:
 
         def done(error: FarmError | None) -> None:
             nonlocal left
-            left -= 1
-            if error is None:
-                statistics.sent += 1
-            else:
-                statistics.error(f"{self._placement} could not deliver frame {outcome.job.frame}: {error}")
-            if left == 0:
+            with self._tally:
+                left -= 1
+                if error is None:
+                    statistics.sent += 1
+                else:
+                    statistics.error(f"{self._placement} could not deliver frame {outcome.job.frame}: {error}")
+                last = left == 0
+            if last:
                 self._worker.delivered()
 
         for address, role, payload, tag in messages:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import harness
+from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.farm.local import is_local
 from harness.models.weights import model_fingerprint
@@ -35,6 +36,8 @@ class NodeOptions:
         weights: a Keras weights file of the whole model, or None.
         threads: threads of the block; None shares the cores among this machine's nodes.
         device: "cpu" or "gpu".
+        core: the core that the computing thread keeps to; None leaves it to the system.
+        keep_cores: whether nodes that share this machine's cores may be bound to one each.
         stop_on_eof: end when standard input closes (set by a parent that must not leave children behind).
     """
 
@@ -42,6 +45,8 @@ class NodeOptions:
     weights: Path | None = None
     threads: int | None = None
     device: Device = "cpu"
+    core: int | None = None
+    keep_cores: bool = True
     stop_on_eof: bool = False
 
 
@@ -63,18 +68,33 @@ def serve(plan: Plan, placement: Placement, options: NodeOptions) -> None:
     """Run one node until SIGINT, SIGTERM, or its `stop` message.
 
     Raises:
-        BadInputError: the port is taken or the weights file does not fit.
+        BadInputError: the port is taken, the weights file does not fit, or the core is not there.
         MissingPackageError: TensorFlow, or the GPU asked for, is not there.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     refuse_taken_port(placement.address)
+    _refuse_missing_core(options)
     block, description = _load(plan, placement, options)
     asyncio.run(_serve(plan, placement, block, description, options))
 
 
+def _refuse_missing_core(options: NodeOptions) -> None:
+    if options.core is None:
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if options.core not in cores:
+        raise BadInputError(f"core {options.core} is not one of this process's", f"it may use {cores}")
+    if (options.threads or 1) > 1:
+        raise BadInputError(f"{options.threads} threads cannot keep to one core", "leave out --core or --threads")
+
+
 def _load(plan: Plan, placement: Placement, options: NodeOptions) -> tuple[Any, dict[str, Any]]:
     graph = plan.partition.graph
-    threads = options.threads or max(1, len(os.sched_getaffinity(0)) // max(1, len(local_placements(plan))))
+    threads = (
+        1
+        if options.core is not None
+        else options.threads or max(1, len(os.sched_getaffinity(0)) // max(1, len(local_placements(plan))))
+    )
     configure(options.device, threads)
     weights = weight_source(graph, seed=options.seed, weights=options.weights)
     block = load_block(plan.partition.block(placement.role, placement.part), weights)
@@ -94,6 +114,7 @@ def _load(plan: Plan, placement: Placement, options: NodeOptions) -> tuple[Any, 
         "block_fingerprint": block.fingerprint,
         "runtime": ", ".join(f"{name} {version}" for name, version in versions().items()) + f", {options.device}",
         "threads": threads,
+        "core": -1 if options.core is None else options.core,
         "pid": os.getpid(),
         "input_bytes": sum(plan.partition.message_bytes(tensor) for tensor, _ in slots),
         "output_bytes": sum(plan.partition.message_bytes(tensor) for tensor in plan.partition.outputs(placement.role)),
@@ -114,7 +135,7 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     if options.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
-    node = Node(plan, placement, block, description, stopped.set)
+    node = Node(plan, placement, block, description, stopped.set, options.core)
     largest = max(plan.partition.message_bytes(tensor) for tensor, _ in plan.partition.slots(placement.role))
     server = RpcServer(node, Limits.for_input(largest))
     await server.start((placement.address.host, placement.address.port))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -49,6 +50,7 @@ class Worker:
         compute: the loaded block.
         report: called on the worker's thread with each outcome.
         ahead: results that may wait to be sent before the next frame is computed.
+        core: the core that the thread keeps to; None leaves it to the system.
     """
 
     def __init__(
@@ -57,9 +59,11 @@ class Worker:
         report: Callable[[Outcome], None],
         *,
         ahead: int,
+        core: int | None = None,
     ) -> None:
         self._compute = compute
         self._report = report
+        self._core = core
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._ahead = threading.Semaphore(ahead)
         # A daemon, so that a block that hangs cannot keep the process from ending.
@@ -84,6 +88,8 @@ class Worker:
         self._jobs.put(None)
 
     def _run(self) -> None:
+        if self._core is not None:
+            os.sched_setaffinity(0, {self._core})  # 0 is the calling thread, and it alone
         while (job := self._jobs.get()) is not None:
             self._ahead.acquire()
             begun_s = time.monotonic()

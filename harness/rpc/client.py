@@ -1,6 +1,7 @@
 """The client of a node: one kept connection, one call in flight, everything on the event loop."""
 
 import asyncio
+import enum
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,14 +13,26 @@ from harness.rpc.errors import (
     RpcError,
     WireFormatError,
 )
-from harness.rpc.exchange import ClientConnection, ConnectionBrokenError, NotHttpError
+from harness.rpc.exchange import ClientConnection, ConnectionBrokenError, NotHttpError, Outcome
 from harness.rpc.framing import MAX_FRAME_BYTES, TERMINATOR, decode_message, frame_length
 from harness.rpc.protocol import FORWARD, encode_forward_tail
 from harness.rpc.requestor import SEND_AGAIN, Requestor
 
 DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 2**20
 _OK: Final = 200
+_CLOSED: Final = ConnectionBrokenError("closed", answer_begun=False)
 _UNAVAILABLE: Final = 503
+
+
+class Delivered(enum.Enum):
+    """The peer has the tensor."""
+
+    YES = enum.auto()
+
+
+DELIVERED: Final = Delivered.YES
+Receipt = FarmError | Delivered | None
+"""What became of a posted tensor: why the peer may not have it, that it has, or nothing known yet."""
 
 
 class RpcClient:
@@ -111,45 +124,53 @@ class RpcClient:
                 if self._requestor.decode(FORWARD, answer) is not SEND_AGAIN:
                     return
 
-    def post_forward(
-        self,
-        input: bytes | memoryview,  # noqa: A002
-        next: str,  # noqa: A002
-        tag: str,
-        done: Callable[[FarmError | None], None],
-    ) -> bool:
+    def post_forward(self, input: bytes | memoryview, next: str, tag: str) -> bool:  # noqa: A002
         """Hand one tensor over the kept connection without waiting; may be called from any thread.
 
-        Nothing is tried again, and no other call of this client may be under way.
+        Nothing is tried again, and no other call of this client may be under way until `receipt` or `watch` has
+        told what became of this one.
 
         Args:
-            input: raw bytes of the tensor; is not copied, and must not change before `done`.
+            input: raw bytes of the tensor; is not copied, and must not change before that.
             next: what the peer computes.
             tag: identity of the tensor.
-            done: called once on the event loop: None when the peer has the tensor, else why it may not.
 
         Returns:
             False when there is no connection to use: `forward` opens one.
         """
         connection = self._connection
-        if connection is None or not connection.usable:
+        if connection is None or not connection.quiet():
             return False
-
-        def answered(outcome: tuple[int, bytes] | Exception) -> None:
-            try:
-                if isinstance(outcome, Exception):
-                    raise self._unreachable(f"broke the connection: {outcome}")
-                if self._requestor.decode(FORWARD, self._message(*outcome)) is SEND_AGAIN:
-                    raise self._unreachable("wants the protocol first")
-            except FarmError as error:
-                done(error)
-            else:
-                done(None)
-
         payload = memoryview(input).cast("B")
         head = self._requestor.encode_forward_head(len(payload))
-        connection.post(self._buffers((payload,), head, encode_forward_tail(next, tag)), answered)
+        connection.post(self._buffers((payload,), head, encode_forward_tail(next, tag)))
         return True
+
+    def receipt(self) -> Receipt:
+        """What became of the tensor that was posted, as far as it is known now; may be called from any thread."""
+        outcome = self._connection.outcome() if self._connection is not None else _CLOSED
+        return None if outcome is None else self._read_receipt(outcome)
+
+    def watch(self, done: Callable[[FarmError | Delivered], None]) -> None:
+        """Have the event loop wait for the receipt of the tensor that was posted.
+
+        Args:
+            done: called once on the event loop with what became of it.
+        """
+        if self._connection is None:
+            done(self._read_receipt(_CLOSED))
+        else:
+            self._connection.watch(lambda outcome: done(self._read_receipt(outcome)))
+
+    def _read_receipt(self, outcome: Outcome) -> FarmError | Delivered:
+        try:
+            if isinstance(outcome, Exception):
+                return self._unreachable(f"broke the connection: {outcome}")
+            if self._requestor.decode(FORWARD, self._message(*outcome)) is SEND_AGAIN:
+                return self._unreachable("wants the protocol first")
+        except FarmError as error:
+            return error
+        return DELIVERED
 
     def abort(self, reason: str) -> None:
         """Give up what waits for an answer, and the connection."""
@@ -196,8 +217,10 @@ class RpcClient:
         return [memoryview(http_head + frame_length(size) + head), *payload, memoryview(tail + TERMINATOR)]
 
     async def _connected(self, deadline: float) -> ClientConnection:
-        if self._connection is not None and self._connection.usable:
-            return self._connection
+        if self._connection is not None:
+            if self._connection.quiet():
+                return self._connection
+            self._connection.close()
         most_s = min(self._connect_timeout_s, deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(most_s):

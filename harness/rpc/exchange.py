@@ -1,6 +1,7 @@
-"""One HTTP/1.1 connection of a client: sends a POST, parses what comes back.
+"""One HTTP/1.1 connection of a client: sends a POST, receives what comes back.
 
-Works on the socket itself, because a transport of Python 3.11 copies what it is given to write.
+Works on the socket itself, because a transport of Python 3.11 copies what it is given to write, and because a
+receipt that nobody waits for need not wake the event loop: it is read when the next request is due.
 """
 
 import asyncio
@@ -8,11 +9,12 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import httptools
+from harness.rpc.answer_reader import Answer, AnswerReader, NotHttpError
 
-Outcome = tuple[int, bytes] | Exception
+__all__ = ["ClientConnection", "ConnectionBrokenError", "NotHttpError", "Outcome"]
+
+Outcome = Answer | Exception
 _READ_BYTES: Final = 65_536
-_FIRST_FINAL_STATUS: Final = 200
 
 
 class ConnectionBrokenError(Exception):
@@ -28,39 +30,25 @@ class ConnectionBrokenError(Exception):
         self.answer_begun = answer_begun
 
 
-class NotHttpError(Exception):
-    """What comes back is not HTTP, or too long."""
-
-
 class ClientConnection:
-    """An open connection; `on_...` are the callbacks of httptools.
+    """An open connection with at most one request under way.
+
+    `post` and `outcome` may be called from any thread, by one at a time; all else belongs to the loop's thread.
 
     Args:
         sock: connected, not blocking; belongs to this object.
         loop: the running event loop.
         max_response_bytes: longest body accepted.
-
-    Attributes:
-        answers: complete answers so far.
     """
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, max_response_bytes: int) -> None:
         self._sock: socket.socket | None = sock
         self._loop = loop
-        self._max_response_bytes = max_response_bytes
-        self._parser = httptools.HttpResponseParser(self)
+        self._reader = AnswerReader(max_response_bytes)
         self._unsent: list[memoryview] = []
-        self._complete_answers: list[tuple[int, bytes]] = []
         self._answered: Callable[[Outcome], None] | None = None
-        self._parts: list[bytes] = []
-        self._part_bytes = 0
-        self._answer_begun = False
         self._writing = False
-        self._delimited = False
-        self._ends_with_connection = False
-        self._keep = True
-        self.answers = 0
-        loop.add_reader(sock, self._readable)
+        self._spent = False
 
     @classmethod
     async def open(cls, host: str, port: int, max_response_bytes: int) -> "ClientConnection":
@@ -93,11 +81,23 @@ class ClientConnection:
         raise failure
 
     @property
-    def usable(self) -> bool:
-        """Whether another request may be sent on this connection."""
-        return self._sock is not None
+    def answers(self) -> int:
+        """Complete answers so far."""
+        return self._reader.answers
 
-    async def exchange(self, buffers: Sequence[memoryview], deadline: float) -> tuple[int, bytes]:
+    def quiet(self) -> bool:
+        """Whether another request may be sent: the connection stands, and the peer says nothing unasked."""
+        if self._sock is None or self._spent:
+            return False
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, InterruptedError):
+            return True
+        except OSError:
+            return False
+        return False
+
+    async def exchange(self, buffers: Sequence[memoryview], deadline: float) -> Answer:
         """Send one request and await its answer.
 
         Args:
@@ -112,7 +112,7 @@ class ClientConnection:
             ConnectionBrokenError: the connection ended.
             NotHttpError: the answer is not HTTP.
         """
-        future: asyncio.Future[tuple[int, bytes]] = self._loop.create_future()
+        future: asyncio.Future[Answer] = self._loop.create_future()
 
         def answered(outcome: Outcome) -> None:
             if future.done():
@@ -122,9 +122,10 @@ class ClientConnection:
             else:
                 future.set_result(outcome)
 
-        timer = self._loop.call_at(deadline, self._fail, TimeoutError())
+        timer = self._loop.call_at(deadline, self._tell, TimeoutError())
         try:
-            self.post(buffers, answered)
+            self.post(buffers)
+            self.watch(answered)
             return await future
         except BaseException:
             self.close()  # an answer that comes later must not be taken for that of the next request
@@ -133,23 +134,18 @@ class ClientConnection:
             timer.cancel()
             self._answered = None
 
-    def post(self, buffers: Sequence[memoryview], answered: Callable[[Outcome], None]) -> None:
-        """Send one request now; the only method that may be called outside the loop's thread.
+    def post(self, buffers: Sequence[memoryview]) -> None:
+        """Send one request now; `outcome` or `watch` tells what becomes of it.
 
         Most requests fit into the socket's buffer: then no other thread and no turn of the event loop is needed
-        to send them. Nothing of this object is touched once the last byte is out, since the answer may be here
-        before this method returns.
+        to send them. A failure shows in place of the answer.
 
         Args:
             buffers: the request, head and body, in pieces of bytes; are not copied.
-            answered: called once on the event loop with HTTP status and body, or with the error in their place.
         """
-        self._answer_begun = False
-        self._answered = answered
-        total = sum(map(len, buffers))
+        self._reader.expect()
         sock = self._sock
         if sock is None:
-            self._loop.call_soon_threadsafe(self._fail, ConnectionBrokenError("closed", answer_begun=False))
             return
         try:
             sent = sock.sendmsg(buffers)
@@ -157,13 +153,51 @@ class ClientConnection:
             sent = 0
         except OSError:
             return  # an answer may still be there to be read, and tells more; else the reader sees the end
-        if sent < total:
-            self._loop.call_soon_threadsafe(self._send_rest, buffers, sent)
+        if sent < sum(map(len, buffers)):
+            self._unsent = list(buffers)
+            self._drop(sent)
+            self._loop.call_soon_threadsafe(self._send)
+
+    def outcome(self) -> Outcome | None:
+        """The answer to the request under way, if it is here, or why there will be none; does not wait."""
+        if self._sock is None:
+            return ConnectionBrokenError("closed", answer_begun=self._reader.begun)
+        while True:
+            try:
+                data = self._sock.recv(_READ_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return None
+            except OSError as error:
+                return self._broken(error.strerror or str(error))
+            try:
+                answer = self._reader.feed(data) if data else self._reader.end()
+            except NotHttpError as error:
+                self._spent = True
+                return error
+            if answer is not None:
+                # An answer to half a request is final, and the other half must not follow.
+                self._spent = not data or not self._reader.keep or bool(self._unsent)
+                return answer
+            if not data:
+                return self._broken("closed by the peer")
+
+    def watch(self, answered: Callable[[Outcome], None]) -> None:
+        """Have the event loop wait for the answer to the request under way.
+
+        Args:
+            answered: called once with HTTP status and body, or with the error in their place.
+        """
+        self._answered = answered
+        if self._sock is None:
+            self._loop.call_soon(self._readable)
+        else:
+            self._loop.add_reader(self._sock, self._readable)
 
     def abort(self, reason: str) -> None:
         """Give up a request that waits for its answer, and the connection."""
-        self._fail(ConnectionBrokenError(reason, answer_begun=self._answer_begun))
+        begun = self._reader.begun
         self.close()
+        self._tell(ConnectionBrokenError(reason, answer_begun=begun))
 
     def close(self) -> None:
         """Close the connection now."""
@@ -173,13 +207,11 @@ class ClientConnection:
             self._sock.close()
             self._sock = None
             self._unsent = []
-            self._parser = None  # it holds our bound methods: ends the reference cycle
+            self._reader.discard()
 
-    def _send_rest(self, buffers: Sequence[memoryview], sent: int) -> None:
-        """Go on with a request of which the socket has taken some bytes."""
-        self._unsent = list(buffers)
-        self._drop(sent)
-        self._send()
+    def _broken(self, reason: str) -> ConnectionBrokenError:
+        self._spent = True
+        return ConnectionBrokenError(reason, answer_begun=self._reader.begun)
 
     def _drop(self, sent: int) -> None:
         while self._unsent and sent >= len(self._unsent[0]):
@@ -189,8 +221,9 @@ class ClientConnection:
 
     def _send(self) -> None:
         """Write what the socket takes; the rest follows when it takes more."""
+        if self._spent:
+            self.close()
         if self._sock is None:
-            self._fail(ConnectionBrokenError("closed", answer_begun=False))
             return
         while self._unsent:
             try:
@@ -208,81 +241,16 @@ class ClientConnection:
             self._writing = False
 
     def _readable(self) -> None:
-        if self._sock is None:
+        outcome = self.outcome()
+        if outcome is None:
             return
-        try:
-            data = self._sock.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._ended(error.strerror or str(error), orderly=False)
-            return
-        if not data:
-            self._ended("closed by the peer", orderly=True)
-        elif self._answered is None:
-            self.close()  # nobody has asked
-        else:
-            self._answer_begun = True
-            try:
-                self._parser.feed_data(data)
-            except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-                self._fail(NotHttpError(str(error.__context__ or error)))
-            self._deliver()
-
-    def _ended(self, reason: str, *, orderly: bool) -> None:
-        if orderly and self._ends_with_connection:
-            self._complete(keep=False)
-        self._deliver()
-        self._fail(ConnectionBrokenError(reason, answer_begun=self._answer_begun))
-        self.close()
-
-    def _deliver(self) -> None:
-        """Hand the answer over; after the parser's work, since the next request may follow at once."""
-        answers, self._complete_answers = self._complete_answers, []
-        if len(answers) > 1:  # one of them answers nothing that was asked
-            self._keep = False
-        if not self._keep:
+        if self._sock is not None:
+            self._loop.remove_reader(self._sock)
+        if self._spent:
             self.close()
-        if answers:
-            self._tell(answers[0])
-
-    def _fail(self, error: Exception) -> None:
-        self._tell(error)
+        self._tell(outcome)
 
     def _tell(self, outcome: Outcome) -> None:
         answered, self._answered = self._answered, None
         if answered is not None:
             answered(outcome)
-
-    def on_message_begin(self) -> None:
-        """An answer starts."""
-        self._parts = []
-        self._part_bytes = 0
-        self._delimited = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:  # noqa: ARG002  that it is there says enough
-        """A header has come."""
-        if name.lower() in {b"content-length", b"transfer-encoding"}:
-            self._delimited = True
-
-    def on_headers_complete(self) -> None:
-        """The body follows."""
-        self._ends_with_connection = not self._delimited
-
-    def on_body(self, body: bytes) -> None:
-        """Part of the body has come."""
-        self._part_bytes += len(body)
-        if self._part_bytes > self._max_response_bytes:
-            raise NotHttpError(f"an answer of more than {self._max_response_bytes} bytes")
-        self._parts.append(body)
-
-    def on_message_complete(self) -> None:
-        """The answer is whole, or an interim one is."""
-        if self._parser.get_status_code() >= _FIRST_FINAL_STATUS:
-            self._complete(keep=self._parser.should_keep_alive() and not self._unsent)
-
-    def _complete(self, *, keep: bool) -> None:
-        self._ends_with_connection = False
-        self._keep = keep
-        self.answers += 1
-        self._complete_answers.append((self._parser.get_status_code(), b"".join(self._parts)))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.errors import FarmError
-from harness.rpc.client import RpcClient
+from harness.rpc.client import Delivered, RpcClient
 from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError
 
 BUSY = "busy"
@@ -27,7 +28,7 @@ class Parcel:
         payload: raw bytes of the tensor (float32 little endian, or uint8 for a frame).
         next: role that the receiver shall compute.
         tag: the identity of the payload as text.
-        done: called once on the event loop: None when the receiver has it, else why it does not.
+        done: called once, from any thread: None when the receiver has it, else why it does not.
     """
 
     payload: bytes | memoryview
@@ -36,16 +37,25 @@ class Parcel:
     done: Callable[[FarmError | None], None]
 
 
+class _State(enum.Enum):
+    IDLE = enum.auto()
+    POSTED = enum.auto()
+    """A parcel is out, and its receipt is read by whoever comes next."""
+    HELD = enum.auto()
+    """One thread moves the lane on, or the event loop will."""
+
+
 class Lane:
     """Parcels for one address, in order.
 
-    The usual way of a parcel costs no turn of the event loop: whoever brings it writes it to the socket. Only what
-    goes wrong (no connection yet, a peer that is busy or away) is left to a task that tries again.
+    The usual way of a parcel costs no turn of the event loop: whoever brings it reads the receipt of the one
+    before, which has long been here, and writes to the socket. Only what goes wrong (no connection yet, no receipt
+    yet, a peer that is busy or away) is left to the loop.
 
     Args:
         client: the connection; no one else uses it.
         deadline_s: how long one parcel may take, all attempts together.
-        loop: the event loop that reads the answers.
+        loop: the event loop.
     """
 
     def __init__(self, client: RpcClient, deadline_s: float, loop: asyncio.AbstractEventLoop) -> None:
@@ -54,67 +64,114 @@ class Lane:
         self._loop = loop
         self._lock = threading.Lock()
         self._waiting: deque[Parcel] = deque()
-        self._busy = False
-        self._posted_s: float | None = None
+        self._state = _State.IDLE
+        self._out: Parcel | None = None
+        self._posted_s = 0.0
+        self._watching = False
         self._task: asyncio.Task[None] | None = None
 
     def put(self, parcel: Parcel) -> None:
         """Queue a parcel; may be called from any thread (the caller bounds how many are under way)."""
         with self._lock:
             self._waiting.append(parcel)
-            if self._busy:
-                return
-            self._busy = True
-        self._send_next()
+            before, self._state = self._state, _State.HELD
+        if before is not _State.HELD:
+            self._move(before)
 
-    def enforce(self, now_s: float) -> None:
-        """Give up an attempt that has used up its time; to be called on the loop every now and then."""
-        if self._posted_s is not None and now_s - self._posted_s > self._deadline_s:
+    def look(self, now_s: float) -> bool:
+        """Read a receipt that nobody has come for, and give up what is overdue; to be called on the loop.
+
+        Returns:
+            Whether something is still under way.
+        """
+        with self._lock:
+            before = self._state
+            mine = before is _State.POSTED
+            if mine:
+                self._state = _State.HELD
+        if (mine or self._watching) and now_s - self._posted_s > self._deadline_s:
             self._client.abort(f"no answer for {self._deadline_s:g} s")
+        if mine:
+            self._move(before, wait=False)
+        return self._state is not _State.IDLE
 
     async def close(self) -> None:
         """Stop sending; what is still queued is dropped."""
         with self._lock:
             self._waiting.clear()
-            self._busy = True
+            self._state = _State.HELD
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._client.close()
 
-    def _send_next(self) -> None:
-        with self._lock:
-            if not self._waiting:
-                self._busy = False
+    def _move(self, state: _State, *, wait: bool = True) -> None:
+        """Do all that can be done at once; the caller has made the state HELD, and it was `state` before."""
+        while True:
+            if state is _State.POSTED:
+                receipt = self._client.receipt()
+                if receipt is None:
+                    if wait or not self._leave(_State.POSTED):
+                        self._loop.call_soon_threadsafe(self._watch)
+                    return
+                if not self._settle(receipt):
+                    return
+            if self._leave(_State.IDLE):
                 return
-            parcel = self._waiting.popleft()
+            with self._lock:
+                parcel = self._out = self._waiting.popleft()
+            self._posted_s = self._loop.time()
+            if not self._client.post_forward(parcel.payload, parcel.next, parcel.tag):
+                self._loop.call_soon_threadsafe(self._try_again)
+                return
+            state = _State.POSTED
+            if self._leave(state):
+                return
 
-        def answered(error: FarmError | None) -> None:
-            self._posted_s = None
-            if error is None or _final(error):
-                self._end(parcel, error)
-            else:
-                self._try_again(parcel)
+    def _leave(self, state: _State) -> bool:
+        """Leave the lane to the next comer in `state`, unless parcels have come meanwhile."""
+        with self._lock:
+            if self._waiting:
+                return False
+            self._state = state
+            return True
 
-        self._posted_s = self._loop.time()
-        if not self._client.post_forward(parcel.payload, parcel.next, parcel.tag, answered):
-            self._posted_s = None
-            self._loop.call_soon_threadsafe(self._try_again, parcel)
+    def _watch(self) -> None:
+        self._watching = True
+        self._client.watch(self._receipt)
 
-    def _end(self, parcel: Parcel, error: FarmError | None) -> None:
-        parcel.done(error)
-        self._send_next()
+    def _receipt(self, receipt: FarmError | Delivered) -> None:
+        """The loop has waited for a receipt, and here it is."""
+        self._watching = False
+        if self._settle(receipt):
+            self._move(_State.IDLE)
 
-    def _try_again(self, parcel: Parcel) -> None:
-        self._task = self._loop.create_task(self._until_delivered(parcel))
+    def _settle(self, receipt: FarmError | Delivered) -> bool:
+        """Act on a receipt; returns False when the parcel is to be sent again and the loop has the lane."""
+        error = receipt if isinstance(receipt, FarmError) else None
+        if error is not None and not _final(error):
+            self._loop.call_soon_threadsafe(self._try_again)
+            return False
+        self._end(error)
+        return True
+
+    def _end(self, error: FarmError | None) -> None:
+        parcel, self._out = self._out, None
+        if parcel is not None:
+            parcel.done(error)
+
+    def _try_again(self) -> None:
+        if self._out is not None:
+            self._task = self._loop.create_task(self._until_delivered(self._out))
 
     async def _until_delivered(self, parcel: Parcel) -> None:
         try:
             await self._deliver(parcel)
         except FarmError as error:
-            self._end(parcel, error)
+            self._end(error)
         else:
-            self._end(parcel, None)
+            self._end(None)
+        self._move(_State.IDLE)
 
     async def _deliver(self, parcel: Parcel) -> None:
         deadline = self._loop.time() + self._deadline_s

@@ -9,7 +9,7 @@ from harness.farm.config import Address
 from harness.rpc.client import RpcClient
 from harness.rpc.lane import Lane, Parcel
 
-_SWEEP_S = 0.5
+_LOOK_S = 0.05
 
 
 class Outbox:
@@ -27,7 +27,9 @@ class Outbox:
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Address, Lane] = {}
         self._lock = threading.Lock()
-        self._sweep = self._loop.call_later(_SWEEP_S, self._enforce)
+        self._looking = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def put(self, address: Address, parcel: Parcel) -> None:
         """Send a parcel as soon as those before it have arrived; the caller bounds how many are under way."""
@@ -39,14 +41,32 @@ class Outbox:
                     client = RpcClient(address.host, address.port)
                     lane = self._lanes[address] = Lane(client, self._deadline_s, self._loop)
         lane.put(parcel)
+        if not self._looking:
+            self._looking = True
+            self._loop.call_soon_threadsafe(self._look_later)
+
+    def settle(self) -> None:
+        """Read the receipts that are here; to be called on the event loop."""
+        now_s = self._loop.time()
+        for lane in tuple(self._lanes.values()):
+            lane.look(now_s)
 
     async def close(self) -> None:
         """Stop sending; what is still queued is dropped."""
-        self._sweep.cancel()
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
         await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
 
-    def _enforce(self) -> None:
+    def _look_later(self) -> None:
+        if not self._closed:
+            self._timer = self._loop.call_later(_LOOK_S, self._look)
+
+    def _look(self) -> None:
+        """Look after the lanes for as long as something is under way; then there is nothing to wake up for."""
+        self._looking = False
         now_s = self._loop.time()
-        for lane in tuple(self._lanes.values()):
-            lane.enforce(now_s)
-        self._sweep = self._loop.call_later(_SWEEP_S, self._enforce)
+        busy = [lane.look(now_s) for lane in tuple(self._lanes.values())]
+        if any(busy) and not self._looking:
+            self._looking = True
+            self._look_later()

@@ -13,6 +13,7 @@ _CHUNK_BYTES: Final = 65_536
 """What is read at once while nothing is known of the message; holds a whole call of 25 kB."""
 _DIRECT_ABOVE_BYTES: Final = 32_768
 """Bodies longer than this are received in place, without passing through the parser."""
+_HEAD_END: Final = b"\r\n\r\n"
 _CHUNK_OVERHEAD_BYTES: Final = 32
 """Chunk header and line ends that are not counted against the limit of the headers."""
 
@@ -67,7 +68,7 @@ class RequestReader:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._max_body_bytes = max_framed_bytes(limits.max_message_bytes)
-        self._buffer = np.empty(_CHUNK_BYTES, np.uint8).data
+        self._buffer = self._given = np.empty(_CHUNK_BYTES, np.uint8).data
         self._parser = httptools.HttpRequestParser(self)
         self._target: memoryview | None = None
         self._parts: list[bytes] = []
@@ -77,6 +78,11 @@ class RequestReader:
         self._head_bytes = 0
         self._overhead_bytes = 0
         self._began_in_this_feed = False
+        self._parser_waits = False
+        # A kept connection repeats its head to the byte: the parser is asked once what it says.
+        self._usual_head = b""
+        self._usual_content_bytes = 0
+        self._plain_content_bytes = 0
         self.requests: list[Request] = []
         self.refusal: RefusalError | None = None
         self.begun = False
@@ -85,27 +91,63 @@ class RequestReader:
 
     def buffer(self) -> memoryview:
         """Where the next bytes of the connection belong."""
-        return self._buffer if self._target is None else self._target[self.pending_bytes :]
+        if self._target is not None:
+            return self._target[self.pending_bytes :]
+        if self._usual_content_bytes > _DIRECT_ABOVE_BYTES and not self.begun:
+            # Room for the usual request as a whole, so that its body need not be moved.
+            self._given = np.empty(len(self._usual_head) + self._usual_content_bytes, np.uint8).data
+        else:
+            self._given = self._buffer
+        return self._given
 
     def received(self, size: int) -> None:
         """Take in `size` bytes that now stand in `buffer()`."""
         if self._target is None:
-            self._feed(self._buffer[:size])
-        else:
-            self.pending_bytes += size
-            if self.pending_bytes == len(self._target):
+            data = self._given[:size]
+            if self.begun or not self._take_usual(data):
+                self._feed(data)
+            return
+        self.pending_bytes += size
+        if self.pending_bytes == len(self._target):
+            if self._parser_waits:
                 # The parser still waits for the body that went past it; a new one is cheaper than telling it.
                 self._parser = httptools.HttpRequestParser(self)
-                self._complete(self._target)
+                self._parser_waits = False
+            self._complete(self._target)
 
     def discard(self) -> None:
         """Forget everything, and end the reference cycle with the parser, which holds our methods."""
         self._reset()
         self._parser = None
 
+    def _take_usual(self, data: memoryview) -> bool:
+        """Take in a request with the same head as the one before; returns False when it is another kind of bytes."""
+        head_bytes, content_bytes = len(self._usual_head), self._usual_content_bytes
+        came_bytes = len(data) - head_bytes
+        if not head_bytes or came_bytes < 0 or data[:head_bytes] != self._usual_head:
+            return False
+        if content_bytes > _DIRECT_ABOVE_BYTES:
+            self._target, self.pending_bytes, self.begun = self._given[head_bytes:], came_bytes, True
+            if came_bytes == content_bytes:
+                self._complete(self._target)
+        elif came_bytes == content_bytes:
+            self._complete(data[head_bytes:].tobytes())
+        else:
+            return False
+        return True
+
+    def _learn(self, data: memoryview, whole: int) -> None:
+        """Remember the head of a plain request that began with `data` and is the only one in it."""
+        content_bytes = self._plain_content_bytes
+        end = bytes(data[: self._limits.max_header_bytes]).find(_HEAD_END) + len(_HEAD_END)
+        body_bytes = content_bytes if whole == 1 else self.pending_bytes
+        if content_bytes and end >= len(_HEAD_END) and whole <= 1 and end + body_bytes == len(data):
+            self._usual_head, self._usual_content_bytes = bytes(data[:end]), content_bytes
+
     def _feed(self, data: memoryview) -> None:
         self._began_in_this_feed = False
-        body_before = self.pending_bytes
+        self._plain_content_bytes = 0
+        body_before, begun_before, whole_before = self.pending_bytes, self.begun, len(self.requests)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -122,6 +164,8 @@ class RequestReader:
             self._overhead_bytes += len(data) - (self.pending_bytes - body_before)
             if self._overhead_bytes > self._limits.max_header_bytes:
                 self.refusal = self._too_many_headers()
+        if self._plain_content_bytes and not begun_before and self.refusal is None:
+            self._learn(data, len(self.requests) - whole_before)
 
     def on_message_begin(self) -> None:
         """A request starts."""
@@ -153,6 +197,9 @@ class RequestReader:
         if self._content_bytes > _DIRECT_ABOVE_BYTES:
             # Not filled with zeros: a peer that announces much and sends little takes no memory.
             self._target = np.empty(self._content_bytes, np.uint8).data
+            self._parser_waits = True
+        plain = self._keep_alive and not self._old and not self.expects_continue
+        self._plain_content_bytes = self._content_bytes if plain else 0
 
     def on_chunk_header(self) -> None:
         """A chunk of the body follows."""
@@ -171,6 +218,7 @@ class RequestReader:
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._parser_waits = False
         if self._target is not None:
             self._complete(self._target)
         else:

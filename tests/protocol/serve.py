@@ -38,7 +38,7 @@ class Recorder:
     def describe(self) -> dict[str, Any]:
         """Fields of every type."""
         texts = ("software", "host", "role", "model", "partition", "weights", "model_fingerprint")
-        numbers = ("port", "part", "parts", "replica", "threads", "input_bytes", "output_bytes")
+        numbers = ("port", "part", "parts", "replica", "threads", "core", "input_bytes", "output_bytes")
         description: dict[str, Any] = {name: f"the {name}" for name in (*texts, "block_fingerprint", "runtime")}
         return description | dict.fromkeys(numbers, 7) | {"pid": os.getpid()}
 
