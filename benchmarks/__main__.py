@@ -48,7 +48,7 @@ class Case:
     slot_s: float
 
 
-CASES = (Case("alexnet-5", 400, 40, 4.0), Case("vgg16-11", 60, 28, 8.0))
+CASES = (Case("alexnet-5", 800, 40, 8.0), Case("vgg16-11", 60, 28, 8.0))
 SEED = 2018
 IMAGES = 16
 

@@ -77,8 +77,14 @@ def compare(
     foreign_load: ForeignLoad,
     say: Callable[[str], None],
 ) -> Comparison:
-    """Measure started contestants in turn; each round begins with another one."""
+    """Measure started contestants in turn; each round begins with another one.
+
+    The first slot of each is a warm-up and not counted: memory is touched for the first time in it.
+    """
     measured = []
+    for contestant in contestants:
+        slot = contestant.slot()
+        say(f"  warm-up: {contestant.name:<6} {slot.ips:8.2f} IPS (not counted)")
     for number in range(rounds):
         first = number % len(contestants)
         order = [*contestants[first:], *contestants[:first]]

@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +27,15 @@ from harness.rpc.lane import BUSY, Parcel
 from harness.rpc.outbox import Outbox
 
 Payload = bytes | memoryview
+Tagger = Callable[[int], str]
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The run in progress: its statistics, and what makes the tags of each output."""
+
+    statistics: RunStatistics
+    tags: tuple[Tagger, ...]
 
 
 class ComputedBlock(Protocol):
@@ -75,7 +85,7 @@ class Node:
         self._outbox = Outbox()
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(block, self._computed, ahead=QUEUE_FRAMES, core=core)
-        self._statistics: RunStatistics | None = None
+        self._run: _Run | None = None
         self._join: Join[Payload] = Join(self._slots)
 
     # Messages of the protocol
@@ -86,7 +96,9 @@ class Node:
 
     def begin(self, run: str) -> None:
         """Start a run: frames of any other run are refused from now on."""
-        self._statistics = RunStatistics(run)
+        part, parts = self._placement.part, self._placement.parts
+        tags = tuple(Identity(run, 0, tensor, part, parts, self._model).tags() for tensor in self._outputs)
+        self._run = _Run(RunStatistics(run), tags)
         self._join = Join(self._slots)
 
     def statistics(self, run: str) -> dict[str, Any]:
@@ -123,9 +135,9 @@ class Node:
     # From a message to a job
 
     def _of_run(self, run: str) -> RunStatistics:
-        current = self._statistics
-        if current is None:
+        if self._run is None:
             raise RemoteError(f"{self._placement} has no run yet: send `begin` with the run's name first")
+        current = self._run.statistics
         if current.run != run:
             raise RemoteError(f"{self._placement} serves run {current.run}, not {run}: another run has begun since")
         return current
@@ -174,16 +186,17 @@ class Node:
 
     def _computed(self, outcome: Outcome) -> None:
         """Send what was computed; runs on the worker's thread, so that a result waits for nothing."""
-        statistics = self._statistics
-        if statistics is None or outcome.job.run != statistics.run:
+        run = self._run  # once: the event loop may begin another run meanwhile
+        if run is None or outcome.job.run != run.statistics.run:
             self._worker.delivered()
             return
+        statistics = run.statistics
         if outcome.error:
             statistics.error(f"{self._placement}: {outcome.error}")
             self._worker.delivered()
             return
         statistics.frame(outcome.queue_s, outcome.compute_s)
-        messages = self._messages(outcome)
+        messages = self._messages(outcome, run.tags)
         left = len(messages)
 
         def done(error: FarmError | None) -> None:
@@ -202,12 +215,12 @@ class Node:
             statistics.bytes_out += len(payload)
             self._outbox.put(address, Parcel(payload, role, tag, done))
 
-    def _messages(self, outcome: Outcome) -> list[tuple[Address, str, memoryview, str]]:
+    def _messages(self, outcome: Outcome, tags: tuple[Tagger, ...]) -> list[tuple[Address, str, memoryview, str]]:
         """Address, next role, payload and tag of every message that a computed frame gives."""
         messages: list[tuple[Address, str, memoryview, str]] = []
-        part, parts = self._placement.part, self._placement.parts
-        for tensor, output in zip(self._outputs, outcome.outputs, strict=True):
+        frame = outcome.job.frame
+        for tensor, tag_of, output in zip(self._outputs, tags, outcome.outputs, strict=True):
             payload = np.ascontiguousarray(output).data.cast("B")
-            tag = str(Identity(outcome.job.run, outcome.job.frame, tensor, part, parts, self._model))
-            messages += [(address, role, payload, tag) for role, address in self._plan.ways(tensor, outcome.job.frame)]
+            tag = tag_of(frame)
+            messages += [(address, role, payload, tag) for role, address in self._plan.ways(tensor, frame)]
         return messages

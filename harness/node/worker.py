@@ -65,7 +65,10 @@ class Worker:
         self._report = report
         self._core = core
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._ahead = threading.Semaphore(ahead)
+        # A semaphore in C: the one of `threading` costs as much as sending the result.
+        self._ahead: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(ahead):
+            self._ahead.put(None)
         # A daemon, so that a block that hangs cannot keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="compute", daemon=True)
         self._thread.start()
@@ -81,7 +84,7 @@ class Worker:
 
     def delivered(self) -> None:
         """Say that the results of one job have left (or are given up)."""
-        self._ahead.release()
+        self._ahead.put(None)
 
     def close(self) -> None:
         """End the thread after the jobs that are queued."""
@@ -91,7 +94,7 @@ class Worker:
         if self._core is not None:
             os.sched_setaffinity(0, {self._core})  # 0 is the calling thread, and it alone
         while (job := self._jobs.get()) is not None:
-            self._ahead.acquire()
+            self._ahead.get()
             begun_s = time.monotonic()
             outputs: tuple[Array, ...] = ()
             error = ""

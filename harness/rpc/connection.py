@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 from harness.rpc.errors import WireFormatError
 from harness.rpc.framing import decode_message, encode_message
 from harness.rpc.request_reader import RefusalError, Request, RequestReader
+from harness.rpc.responder import VOID
 
 if TYPE_CHECKING:
     from harness.rpc.limits import Limits
@@ -25,6 +26,12 @@ _REASONS: Final = {
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
+_ACKNOWLEDGED: Final = encode_message(VOID)
+_ACKNOWLEDGEMENT: Final = (
+    f"HTTP/1.1 200 OK\r\nContent-Type: avro/binary\r\nContent-Length: {len(_ACKNOWLEDGED)}\r\n\r\n".encode()
+    + _ACKNOWLEDGED
+)
+"""The answer to nearly every request, made once."""
 _log = logging.getLogger(__name__)
 
 
@@ -148,6 +155,9 @@ class ServerConnection(asyncio.BufferedProtocol):
             answer = self._owner.respond(decode_message(request.body, self._limits.max_message_bytes))
         except WireFormatError as error:
             self._refuse(RefusalError(400, f"malformed Avro: {error}"))
+            return
+        if answer is VOID and request.keep_alive and not request.old:
+            self._transport.write(_ACKNOWLEDGEMENT)
             return
         body = encode_message(answer)
         stays = "Connection: keep-alive\r\n" if request.old else ""

@@ -85,8 +85,13 @@ class ClientConnection:
         """Complete answers so far."""
         return self._reader.answers
 
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent on this connection, as far as is known."""
+        return self._sock is not None and not self._spent
+
     def quiet(self) -> bool:
-        """Whether another request may be sent: the connection stands, and the peer says nothing unasked."""
+        """Whether the connection is usable and the peer has said nothing unasked, nor ended it."""
         if self._sock is None or self._spent:
             return False
         try:

@@ -43,6 +43,9 @@ def decode_message(framed: bytes | memoryview, max_bytes: int) -> memoryview | b
     """
     view = memoryview(framed)
     end = len(view)
+    size = end - 2 * FRAME_LENGTH_BYTES
+    if 0 < size <= max_bytes and view[:4] == _LENGTH.pack(size) and view[-4:] == TERMINATOR:
+        return view[4:-4]
     frames: list[memoryview] = []
     size = position = 0
     while True:

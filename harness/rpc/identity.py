@@ -1,6 +1,7 @@
 """What a tensor is: the identity that travels in the `tag` of `forward`, and by which results are joined."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,6 +59,11 @@ class Identity:
         """The tag, for example ``run=9f3c;frame=17;tensor=fc1;part=0/2;model=ab12``."""
         part = f"{self.part}/{self.parts}"
         return f"run={self.run};frame={self.frame};tensor={self.tensor};part={part};model={self.model}"
+
+    def tags(self) -> Callable[[int], str]:
+        """A function from a frame number to the tag that differs from this one's in the frame alone."""
+        begin, _, end = str(self).partition(f";frame={self.frame};")
+        return lambda frame: f"{begin};frame={frame};{end}"
 
     @classmethod
     def parse(cls, tag: str) -> "Identity":

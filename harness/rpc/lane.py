@@ -107,6 +107,7 @@ class Lane:
 
     def _move(self, state: _State, *, wait: bool = True) -> None:
         """Do all that can be done at once; the caller has made the state HELD, and it was `state` before."""
+        asked = False
         while True:
             if state is _State.POSTED:
                 receipt = self._client.receipt()
@@ -116,12 +117,13 @@ class Lane:
                     return
                 if not self._settle(receipt):
                     return
+                asked = True
             if self._leave(_State.IDLE):
                 return
             with self._lock:
                 parcel = self._out = self._waiting.popleft()
             self._posted_s = self._loop.time()
-            if not self._client.post_forward(parcel.payload, parcel.next, parcel.tag):
+            if not self._client.post_forward(parcel.payload, parcel.next, parcel.tag, asked=asked):
                 self._loop.call_soon_threadsafe(self._try_again)
                 return
             state = _State.POSTED

@@ -9,7 +9,7 @@ from harness.farm.config import Address
 from harness.rpc.client import RpcClient
 from harness.rpc.lane import Lane, Parcel
 
-_LOOK_S = 0.05
+_LOOK_S = 0.1
 
 
 class Outbox:

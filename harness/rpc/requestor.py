@@ -51,6 +51,11 @@ class Requestor:
         """
         return self._head(message) + encode_datum(PROTOCOL.messages[message].request, request)
 
+    @property
+    def forward_head(self) -> bytes:
+        """What precedes the parameters in a call of `forward`; changes with what the server's handshakes say."""
+        return self._forward_head
+
     def encode_forward_head(self, input_bytes: int) -> bytes:
         """What precedes the tensor's bytes in a call of `forward`."""
         return self._forward_head + encode_long(input_bytes)

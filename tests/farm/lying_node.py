@@ -27,8 +27,8 @@ class SwappingNode(Node):
 class DoublingNode(Node):
     """Sends every result twice under the same identity, as the published join did."""
 
-    def _messages(self, outcome):
-        return super()._messages(outcome) * 2
+    def _messages(self, outcome, tags):
+        return super()._messages(outcome, tags) * 2
 
 
 class StaleNode(Node):
@@ -36,10 +36,10 @@ class StaleNode(Node):
 
     first = None
 
-    def _messages(self, outcome):
+    def _messages(self, outcome, tags):
         self.first = self.first or outcome.outputs
         object.__setattr__(outcome, "outputs", self.first)
-        return super()._messages(outcome)
+        return super()._messages(outcome, tags)
 
 
 def main(farm_file: str, address: str, lie: str) -> None:

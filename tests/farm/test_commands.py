@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from farms import Farm, farm_document, iot_farm, running_farm
 
@@ -19,6 +21,49 @@ def test_up_twice_is_refused_and_down_twice_is_not(alexnet_farm: Farm) -> None:
     assert again.returncode == 2
     assert "are up already" in again.stderr
     assert alexnet_farm.command("farm", "status", str(alexnet_farm.file)).stdout.count("[x]") == 4
+
+
+def _document(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    document: list[dict[str, Any]] = json.loads(done.stdout)
+    return document
+
+
+def _bound_cores(process: psutil.Process) -> set[frozenset[int]]:
+    """The sets of cores to which single threads of a process are bound, other than all of them."""
+    allowed = {frozenset(os.sched_getaffinity(thread.id)) for thread in process.threads()}
+    return {cores for cores in allowed if len(cores) == 1}
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) != 2, reason="the farm is dealt out to two cores")
+def test_nodes_that_share_two_cores_keep_to_one_each(alexnet_farm: Farm, tmp_path: Path) -> None:
+    """The computing thread of each node, and no other, is bound to the core that it reports; or to none on request."""
+    cores = sorted(os.sched_getaffinity(0))
+    status = ("farm", "status", str(alexnet_farm.file), "--json")
+    reported = {node["address"]: node["description"]["core"] for node in _document(alexnet_farm.command(*status))}
+    assert set(reported.values()) == set(cores)
+    for address, process in alexnet_farm.processes().items():
+        assert _bound_cores(process) == {frozenset({reported[address]})}
+        assert os.sched_getaffinity(process.pid) == set(cores)
+    with running_farm(tmp_path, "alexnet-5", "--no-keep-cores") as free:
+        nodes = _document(free.command("farm", "status", str(free.file), "--json"))
+        assert {node["description"]["core"] for node in nodes} == {-1}
+        assert not any(_bound_cores(process) for process in free.processes().values())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--core", "0"], "--core is for one node"),
+        (["--address", "127.0.0.51", "--core", "4096"], "core 4096 is not one of this process's"),
+        (["--address", "127.0.0.51", "--core", "0", "--threads", "2"], "2 threads cannot keep to one core"),
+    ],
+)
+def test_a_core_that_cannot_be(options: list[str], message: str) -> None:
+    """A core that a node cannot keep to is refused before anything is loaded."""
+    done = iot_farm("node", "--target", "farm-5-local", *options, environment={})
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_status_as_json_describes_each_node(alexnet_farm: Farm) -> None:

@@ -142,3 +142,37 @@ def test_any_framing_is_read_or_refused(body):
     except WireFormatError:
         return
     assert len(message) <= 100
+
+
+@given(st.lists(st.sampled_from([100, 100, 100, 1900, 40_000]), min_size=1, max_size=6), cuts, st.booleans())
+def test_a_repeated_head_changes_nothing(sizes, cuts, chatty):
+    """Requests with the same head, cut anywhere, are read as a reader reads them that knows no head yet."""
+    limits = Limits(max_message_bytes=50_000, max_header_bytes=500)
+    bodies = [bytes([number]) * size for number, size in enumerate(sizes)]
+    extra = ("X-Chatty: yes",) if chatty else ()
+    sent = b"".join(post(body, *extra) for body in bodies)
+    reader = RequestReader(limits)
+    for piece in pieces(sent, [cut * 20 for cut in cuts]):
+        receive(reader, piece)
+    assert reader.refusal is None
+    assert [bytes(request.body) for request in reader.requests] == bodies
+    assert all(request.keep_alive and not request.old for request in reader.requests)
+    assert not reader.begun
+
+
+@given(st.binary(min_size=1, max_size=3), st.integers(0, 200))
+def test_a_head_that_was_good_once_is_no_pardon(damage, at):
+    """After good requests with one head, a damaged one ends as it does for a reader that knows no head."""
+    request = post(framed(GOOD))
+    damaged_request = request[: at % len(request)] + damage + request[at % len(request) + len(damage) :]
+    ends = []
+    for start in (request * 2, b""):
+        reader = RequestReader(LIMITS)
+        if start:
+            receive(reader, request)
+            receive(reader, request)
+        reader.requests.clear()
+        receive(reader, damaged_request)
+        refusal = None if reader.refusal is None else (reader.refusal.status, reader.refusal.reason)
+        ends.append((refusal, [bytes(found.body) for found in reader.requests], reader.begun))
+    assert ends[0] == ends[1]
