@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules
 DEVICE ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON_SOURCES := harness tests benchmarks
+PYTHON_SOURCES := harness power tests benchmarks
 LOCKS := requirements/$(DEVICE).txt requirements/test.txt requirements/lint.txt
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation
 

@@ -72,6 +72,8 @@ class Initial:
     def begin_run(self, run: str) -> None:
         """Send under this name, and take results of this run alone, from now on."""
         self._run = run
+        # What came until now belongs to a run that was broken off, and no node will send any more of it.
+        self.stale = 0
 
     def send(self, frame: int, image: bytes | memoryview) -> float:
         """Hand one frame to the network; returns the time on the monotonic clock at which that was."""

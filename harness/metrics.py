@@ -59,6 +59,22 @@ def _error(value: float) -> str:
     return f"{value:.1e}"
 
 
+def _energy(value: float) -> str:
+    return f"{value:.4f} J"
+
+
+def _watts(value: float) -> str:
+    return f"{value:.3f} W"
+
+
+def _product(value: float) -> str:
+    return f"{value:.4f} J s"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
 def _bytes(value: float) -> str:
     for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if value >= size:
@@ -82,6 +98,24 @@ _METRICS = (
     Metric("latency_p95_s", "latency p95", "s", Better.LOWER, _milliseconds, "95th percentile of send to result"),
     Metric("latency_p99_s", "latency p99", "s", Better.LOWER, _milliseconds, "99th percentile of send to result"),
     Metric("latency_max_s", "latency max", "s", Better.LOWER, _milliseconds, "slowest frame of the window"),
+    Metric(
+        "energy_total_j",
+        "energy per frame",
+        "J",
+        Better.LOWER,
+        _energy,
+        "energy of the window / distinct, verified frames",
+    ),
+    Metric("energy_total_u_j", "  uncertainty", "J", Better.LOWER, _energy, "of the total at k=2"),
+    Metric("energy_static_j", "  static", "J", Better.LOWER, _energy, "idle power x window / frames"),
+    Metric("energy_static_u_j", "  uncertainty", "J", Better.LOWER, _energy, "of the static part at k=2"),
+    Metric("energy_dynamic_j", "  dynamic", "J", Better.LOWER, _energy, "the rest: what inference adds to idling"),
+    Metric("energy_dynamic_u_j", "  uncertainty", "J", Better.LOWER, _energy, "of the dynamic part at k=2"),
+    Metric("power_idle_w", "idle power", "W", Better.LOWER, _watts, "mean of the idle phases, at the window's middle"),
+    Metric("power_run_w", "run power", "W", Better.LOWER, _watts, "mean over the window"),
+    Metric("inferences_per_j", "inferences per joule", "1/J", Better.HIGHER, _rate, "frames / total energy"),
+    Metric("edp_j_s", "energy-delay product", "J s", Better.LOWER, _product, "energy per frame x time per frame"),
+    Metric("energy_coverage", "coverage", "", Better.HIGHER, _share, "share of the window with good power samples"),
     Metric("window_s", "window", "s", Better.NEITHER, _seconds, "first send to last verified result"),
     Metric("frames_sent", "sent", "frames", Better.NEITHER, _count, "frames sent in the window"),
     Metric("frames_returned", "returned", "frames", Better.NEITHER, _count, "replies to frames of the window"),

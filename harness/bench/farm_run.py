@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from harness.bench.energy import Phases
 from harness.bench.ledger import Ledger
 from harness.bench.load import ClosedLoop, Load, OpenLoop
 from harness.bench.options import RunOptions
@@ -17,10 +19,13 @@ from harness.bench.preflight import ANSWER_S, Expected, require_nodes
 from harness.bench.progress import Progress
 from harness.bench.reference import Reference
 from harness.errors import FarmError
+from harness.farm.config import Address
+from harness.farm.local import is_local
 from harness.initial import Initial, Payload
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError, RpcError
+from power.phases import PhaseName
 
 _WATCH_S = 1.0
 _HUNG_ANSWERS = 2
@@ -48,14 +53,16 @@ class FarmOutcome:
     cpu_s: float
 
 
-async def run_on_farm(plan: Plan, options: RunOptions, reference: Reference, progress: Progress) -> FarmOutcome:
-    """Measure a farm.
+async def run_on_farm(
+    plan: Plan, options: RunOptions, reference: Reference, progress: Progress, meter: Phases
+) -> FarmOutcome:
+    """Measure a farm, with idle phases around the window where its energy is measured.
 
     Raises:
         FarmError: a node is down, hung or wrong, before or during the run; the message names it.
         BadInputError: the port of `initial` is taken.
     """
-    return await _FarmRun(plan, options, reference, progress).run()
+    return await _FarmRun(plan, options, reference, progress, meter).run()
 
 
 def blocks_of(plan: Plan) -> dict[tuple[str, int], Any]:
@@ -68,11 +75,14 @@ def blocks_of(plan: Plan) -> dict[tuple[str, int], Any]:
 
 
 class _FarmRun:
-    def __init__(self, plan: Plan, options: RunOptions, reference: Reference, progress: Progress) -> None:
+    def __init__(
+        self, plan: Plan, options: RunOptions, reference: Reference, progress: Progress, meter: Phases
+    ) -> None:
         self._plan = plan
         self._options = options
         self._reference = reference
         self._progress = progress
+        self._meter = meter
         self._run = ""
         self._in_flight = options.in_flight or options.most_in_flight(plan.partition.devices)
         self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
@@ -104,10 +114,14 @@ class _FarmRun:
             if warmup:
                 await self._window("warm-up", warmup, measured=False)
                 self._check_warmup()
+            pids = [int(found["pid"]) for found in descriptions if is_local(Address(found["host"], found["port"]))]
+            await asyncio.to_thread(self._meter.begin, pids, self._plan.farm.devices, "pi3")
+            await self._idle("idle before")
             cpu_before_s = time.process_time()
             await self._window("measuring", options.frames, measured=True)
             cpu_s = time.process_time() - cpu_before_s
             statistics = await self._statistics()
+            await self._idle("idle after")
         finally:
             await self._initial.close()
             await asyncio.gather(*(client.close() for client in self._clients.values()))
@@ -117,6 +131,13 @@ class _FarmRun:
         )
         closed = None if options.rate_fps is not None else self._in_flight
         return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s)
+
+    async def _idle(self, name: PhaseName) -> None:
+        """Let the farm idle, its nodes loaded and asked nothing."""
+        if self._meter.idle_s:
+            self._progress.phase(name)
+            with self._meter.phase(name):
+                await asyncio.sleep(self._meter.idle_s)
 
     async def _window(self, name: str, frames: int, *, measured: bool) -> None:
         # A name for each window: what is late from the warm-up is refused, not counted.
@@ -134,8 +155,9 @@ class _FarmRun:
         self._over = asyncio.get_running_loop().create_future()
         watch = asyncio.create_task(self._watch())
         try:
-            load.start()
-            await self._until_finished(load)
+            with self._meter.phase("run") if measured else nullcontext():
+                load.start()
+                await self._until_finished(load)
         finally:
             load.stop()
             watch.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from harness.bench.energy import Phases
 from harness.bench.ledger import Ledger
 from harness.bench.options import RunOptions
 from harness.bench.progress import Progress
@@ -14,6 +15,7 @@ from harness.partition.block import whole_model
 from harness.runtime.device import Device, configure
 from harness.runtime.keras_block import load_block
 from harness.runtime.source import weight_source
+from power.phases import PhaseName
 
 WARMUP_FRAMES = 10
 
@@ -29,9 +31,11 @@ def prepare_device(options: RunOptions) -> None:
 
 
 def run_on_host(
-    graph: ModelGraph, options: RunOptions, reference: Reference, progress: Progress
+    graph: ModelGraph, options: RunOptions, reference: Reference, progress: Progress, meter: Phases
 ) -> tuple[Ledger, float]:
     """Measure the single device; the window holds computing and checking, nothing else.
+
+    Idle phases stand around it where its energy is measured.
 
     Returns:
         The account of the window, and the CPU seconds that this process used in it.
@@ -49,13 +53,25 @@ def run_on_host(
         whole(reference.images[number % len(reference.images)])
         progress.frame()
     ledger = Ledger(options.tolerance)
+    meter.begin([os.getpid()], 1, "tx2")
+    _idle("idle before", meter, progress)
     progress.phase("measuring", options.frames)
-    cpu_before_s = time.process_time()
-    for frame in range(options.frames):
-        image = frame % len(reference.images)
-        ledger.sent(frame, image, time.monotonic())
-        (output,) = whole(reference.images[image])
-        error = reference.error(image, output)
-        ledger.replied(frame, error, time.monotonic())
-        progress.frame()
-    return ledger, time.process_time() - cpu_before_s
+    with meter.phase("run"):
+        cpu_before_s = time.process_time()
+        for frame in range(options.frames):
+            image = frame % len(reference.images)
+            ledger.sent(frame, image, time.monotonic())
+            (output,) = whole(reference.images[image])
+            error = reference.error(image, output)
+            ledger.replied(frame, error, time.monotonic())
+            progress.frame()
+        cpu_s = time.process_time() - cpu_before_s
+    _idle("idle after", meter, progress)
+    return ledger, cpu_s
+
+
+def _idle(name: PhaseName, meter: Phases, progress: Progress) -> None:
+    if meter.idle_s:
+        progress.phase(name)
+        with meter.phase(name):
+            time.sleep(meter.idle_s)

@@ -12,6 +12,8 @@ from harness.plan.plan import QUEUE_FRAMES
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
+MOST_FRAMES = 1_000_000
+"""Each frame of a window leaves a sample in the record."""
 DEFAULT_SEED = 2018
 CPU_TOLERANCE = 1e-6
 """Largest absolute difference of a softmax output that counts as equal between two float32 CPU runs."""
@@ -57,6 +59,8 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         _at_least("--frames", self.frames, 1)
+        if self.frames > MOST_FRAMES:
+            raise BadInputError(f"--frames {self.frames} is too much", f"the most is {MOST_FRAMES}")
         _at_least("--warmup", self.warmup, 0)
         _at_least("--seed", self.seed, 0)
         _at_least("--threads", self.threads, 1)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
 
+from harness.bench.energy import NoMeter, Phases, RunMeter, energy_metrics
 from harness.bench.farm_run import blocks_of, run_on_farm
 from harness.bench.host_run import prepare_device, run_on_host
 from harness.bench.ledger import Ledger, window_metrics
@@ -22,6 +24,7 @@ from harness.errors import BadInputError
 from harness.farm.config import FarmConfig
 from harness.farm.local import require_local_initial
 from harness.models.catalogue import model
+from harness.node.serve import refuse_taken_port
 from harness.partition.paper import partition_for
 from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
@@ -45,14 +48,19 @@ def plan_of(options: RunOptions) -> Plan:
 
 
 def run_benchmark(
-    options: RunOptions, *, progress: Progress | None = None, reference: Reference | None = None
+    options: RunOptions,
+    *,
+    progress: Progress | None = None,
+    reference: Reference | None = None,
+    meter: RunMeter | None = None,
 ) -> Record:
-    """Measure a farm or this machine.
+    """Measure a farm or this machine, and its energy where there is a meter.
 
     Args:
         options: what to measure.
         progress: is told where the run is.
         reference: right answers from an earlier call of `reference_for`, to spare computing them again.
+        meter: of this run alone; it is let go of at the end, and keeps its trace.
 
     Returns:
         The record, with its verdict; it is not written anywhere yet.
@@ -61,7 +69,20 @@ def run_benchmark(
         UserError: the run could not be made; the message says why.
     """
     measure = _farm if options.farm_file else _host
-    return measure(options, progress or Silent(), reference)
+    try:
+        record = measure(options, progress or Silent(), reference, meter or NoMeter())
+    finally:
+        if meter is not None:
+            meter.end()
+    return record if meter is None else _with_energy(record, meter)
+
+
+def _with_energy(record: Record, meter: RunMeter) -> Record:
+    """The record with the energy of its distinct, verified frames; an INVALID energy leaves the speed as it is."""
+    energy = meter.energy(int(record.metrics["frames_verified"]))
+    figures = energy_metrics(energy) if energy.status == "VALID" else {}
+    options = {**record.options, "power": meter.options.describe()}
+    return replace(record, metrics=record.metrics | figures, energy=energy.to_document(), options=options)
 
 
 def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
@@ -82,16 +103,18 @@ def _host_model(options: RunOptions) -> str:
     return options.model
 
 
-def _farm(options: RunOptions, progress: Progress, reference: Reference | None) -> Record:
+def _farm(options: RunOptions, progress: Progress, reference: Reference | None, meter: Phases) -> Record:
     plan = plan_of(options)
     require_local_initial(plan.farm)
+    # Before anything is computed: another run at work would be disturbed, and this one refused in the end.
+    refuse_taken_port(plan.farm.initial)
     graph = plan.partition.graph
     progress.phase("asking the nodes")
     asyncio.run(require_nodes(plan))
     progress.phase("computing the reference")
     reference = reference or reference_for(options, plan)
     started_utc = _now_utc()
-    outcome = asyncio.run(run_on_farm(plan, options, reference, progress))
+    outcome = asyncio.run(run_on_farm(plan, options, reference, progress, meter))
     extra: dict[str, float] = {
         "cpu_s": outcome.cpu_s,
         "bytes_per_frame": plan.partition.frame_bytes,
@@ -128,7 +151,7 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None) 
     )
 
 
-def _host(options: RunOptions, progress: Progress, reference: Reference | None) -> Record:
+def _host(options: RunOptions, progress: Progress, reference: Reference | None, meter: Phases) -> Record:
     graph = model(_host_model(options))
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
@@ -136,7 +159,7 @@ def _host(options: RunOptions, progress: Progress, reference: Reference | None) 
     progress.phase("computing the reference")
     reference = reference or reference_for(options)
     started_utc = _now_utc()
-    ledger, cpu_s = run_on_host(graph, options, reference, progress)
+    ledger, cpu_s = run_on_host(graph, options, reference, progress, meter)
     return _record(
         options,
         started_utc,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED, RunOptions
+from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED, MOST_FRAMES, RunOptions
 from harness.bench.session import run_benchmark
 from harness.ck.keys import benchmark_key, server_key
 from harness.ck.locking import exclusive
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 FRAMES_VARIABLE = "STAT_REPEAT"
 GPU_MEMORY_VARIABLE = "CK_TF_GPU_MEMORY_PERCENT"
-_MOST_FRAMES = 1_000_000
 _WHOLE_PERCENT = 100
 _LOCK_FILE = "tmp-ck-run.lock"
 
@@ -105,12 +104,10 @@ def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> in
     text = environ.get(name)
     if text is None:
         return default
-    if not (
-        text.isascii() and text.isdigit() and len(text) <= len(str(_MOST_FRAMES)) and 1 <= int(text) <= _MOST_FRAMES
-    ):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST_FRAMES)) and 1 <= int(text) <= MOST_FRAMES):
         raise BadInputError(
             f"{name} is '{text}', which is no positive whole number",
-            f"for example --env.{name}=50; the most is {_MOST_FRAMES}",
+            f"for example --env.{name}=50; the most is {MOST_FRAMES}",
         )
     return int(text)
 

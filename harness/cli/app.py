@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": ("harness.cli.doctor:doctor", "Check this machine and a farm, and say how to mend what is wrong."),
     "model": ("harness.cli.model:model", "Show a model's layers, or how a partition cuts it."),
     "results": ("harness.cli.results:results", "Show the records of earlier runs."),
+    "power": ("harness.cli.power:power", "Power analyzers: list, probe, record, analyze."),
     "ck": ("harness.cli.ck:ck", "Collective Knowledge: install our entries, and what they call."),
 }
 

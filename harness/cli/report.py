@@ -45,11 +45,27 @@ def print_record(document: dict[str, Any]) -> None:
     out.print(table)
     if document["plan"]:
         out.print(_roles(document["plan"]["roles"], int(document["metrics"]["frames_sent"])))
+    if document.get("energy"):
+        print_energy(document["energy"])
     style = "green" if verdict["status"] == "VALID" else "bold red"
     out.print(f"[{style}]{verdict['status']}[/{style}]")
     for reason in verdict["reasons"]:
         out.print(f"  - {reason}", highlight=False, markup=False)
     for note in verdict["notes"]:
+        out.print(f"  note: {note}", highlight=False, markup=False)
+
+
+def print_energy(energy: dict[str, Any]) -> None:
+    """Print where an energy comes from, and whether it may be used."""
+    out = console()
+    meter = energy["meter"]
+    kind = "measured" if meter["measured"] else "[bold]virtual, not measured[/bold]"
+    out.print(f"energy: {kind}, {escape(meter['name'])} ({escape(meter['identity'])}), scope {meter['scope']}")
+    style = "green" if energy["status"] == "VALID" else "bold red"
+    out.print(f"energy [{style}]{energy['status']}[/{style}]")
+    for reason in energy["reasons"]:
+        out.print(f"  - {reason}", highlight=False, markup=False)
+    for note in energy["notes"]:
         out.print(f"  note: {note}", highlight=False, markup=False)
 
 

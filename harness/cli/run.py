@@ -12,6 +12,7 @@ from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
 from harness.cli.options import WEIGHTS_FILE, json_option
 
 if TYPE_CHECKING:
+    from harness.bench.energy import RunMeter
     from harness.bench.options import RunOptions
 
 
@@ -30,12 +31,30 @@ if TYPE_CHECKING:
 @click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
 @click.option("--stall", "stall_s", type=float, default=60.0, show_default=True, help="Give up after so long silence.")
+@click.option(
+    "--power",
+    "power_source",
+    metavar="SOURCE",
+    help="Measure energy: virtual, a VISA resource, replay:FILE.csv, rapl or ina3221.",
+)
+@click.option("--idle", "idle_s", type=float, help="Seconds of idling before and after, with --power [default: 30].")
+@click.option(
+    "--power-profile",
+    "profiles",
+    type=WEIGHTS_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="An instrument of yours (TOML).",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop; opens no socket.")
 @json_option
 def run(
     target: str,
     model_name: str | None,
+    power_source: str | None,
+    idle_s: float | None,
+    profiles: tuple[Path, ...],
     out: Path | None,
     dry_run: bool,
     as_json: bool,
@@ -51,6 +70,7 @@ def run(
       iot-farm run --model alexnet --target host
       iot-farm run --target farm-5-local --frames 200
       iot-farm run --target farm.json --rate 2.5 --frames 100
+      iot-farm run --target farm-5-local --power virtual --idle 10
       iot-farm run --target farm-11 --dry-run
     """
     from harness.bench.options import RunOptions
@@ -67,17 +87,34 @@ def run(
         return
     folder = out or results_folder()
     require_writable(folder)
+    meter = _meter(power_source, idle_s, profiles)
     with progress_for(quiet=as_json) as progress:
-        record = run_benchmark(checked, progress=progress)
+        record = run_benchmark(checked, progress=progress, meter=meter)
     path = write_record(record, folder)
     document = record.to_document()
+    if meter is not None:
+        trace = path.with_suffix(".power.csv")
+        meter.write(trace, int(record.metrics["frames_verified"]))
     if as_json:
         click.echo(json.dumps({"path": str(path), **document}, indent=1, allow_nan=False))
     else:
         print_record(document)
         click.echo(f"record: {path}")
+        if meter is not None:
+            click.echo(f"power trace: {trace} (the same figures again: iot-farm power analyze {trace})")
     if not record.verdict.valid:
         click.get_current_context().exit(1)
+
+
+def _meter(source: str | None, idle_s: float | None, profiles: tuple[Path, ...]) -> RunMeter | None:
+    from harness.bench.energy import DEFAULT_IDLE_S, PowerOptions, RunMeter
+    from harness.errors import BadInputError
+
+    if source is None or source == "none":
+        if idle_s is not None or profiles:
+            raise BadInputError("--idle and --power-profile are for --power", "for example --power virtual")
+        return None
+    return RunMeter(PowerOptions(source, DEFAULT_IDLE_S if idle_s is None else idle_s, profiles))
 
 
 def _show_plan(options: RunOptions, *, as_json: bool) -> None:

@@ -99,6 +99,8 @@ class Node:
         part, parts = self._placement.part, self._placement.parts
         tags = tuple(Identity(run, 0, tensor, part, parts, self._model).tags() for tensor in self._outputs)
         self._run = _Run(RunStatistics(run), tags)
+        # Results of a run that was broken off must not reach the next one.
+        self._outbox.forget()
         self._join = Join(self._slots)
 
     def statistics(self, run: str) -> dict[str, Any]:

@@ -86,6 +86,8 @@ class Record:
         tolerance: largest absolute difference to the reference that counts as equal.
         measured: True: these are readings of a clock, not of a model.
         emulated: name of the emulated device, or None.
+        energy: what `power.energy` made of the run's trace, with meter, phases, budget and verdict of its own; None
+            where no meter was there. `energy["meter"]["measured"]` is False for the virtual analyzer.
     """
 
     run: str
@@ -102,6 +104,7 @@ class Record:
     tolerance: float
     measured: bool = True
     emulated: str | None = None
+    energy: dict[str, Any] | None = None
     format: str = field(default=FORMAT, init=False)
     version: int = field(default=VERSION, init=False)
 

@@ -19,7 +19,8 @@ RESULTS_VARIABLE = "IOT_FARM_RESULTS"
 _LONGEST_NAME = 60
 """Characters of a target's name in a file name; file systems bound the whole of it."""
 _NEEDED: tuple[tuple[str, ...], ...] = (
-    *((field.name,) for field in fields(Record)),
+    # Records of before energy was measured have no such field.
+    *((field.name,) for field in fields(Record) if field.name != "energy"),
     *(("target", key) for key in ("name", "kind", "devices")),
     *(("model", key) for key in ("name", "weights", "fingerprint")),
     *(("verdict", key) for key in ("status", "reasons", "notes")),
@@ -33,7 +34,7 @@ def results_folder() -> Path:
 
 
 def require_writable(folder: Path) -> None:
-    """See before a run that its record can be filed after it; makes nothing.
+    """See before a run that its record can be filed after it; leaves nothing behind.
 
     Raises:
         BadInputError: the folder cannot be made or written.
@@ -44,8 +45,12 @@ def require_writable(folder: Path) -> None:
         raise BadInputError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from None
     if not existing.is_dir():
         raise BadInputError(f"{folder} cannot be written: {existing} is no folder", "choose another folder")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise BadInputError(f"{folder} cannot be written: no permission", "choose another folder")
+    try:
+        # Permissions alone do not tell: /proc lets root in, and takes nothing.
+        with tempfile.TemporaryDirectory(dir=existing):
+            pass
+    except OSError as error:
+        raise BadInputError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from None
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:

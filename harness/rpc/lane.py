@@ -16,6 +16,7 @@ from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteErr
 BUSY = "busy"
 """First word of the error with which a node says that its queue is full: try again."""
 
+_FORGOTTEN = FarmError("given up: another run has begun")
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.1
 
@@ -69,6 +70,7 @@ class Lane:
         self._posted_s = 0.0
         self._watching = False
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     def put(self, parcel: Parcel) -> None:
         """Queue a parcel; may be called from any thread (the caller bounds how many are under way)."""
@@ -95,8 +97,19 @@ class Lane:
             self._move(before, wait=False)
         return self._state is not _State.IDLE
 
+    def forget(self) -> None:
+        """Drop what waits and what is tried again: nobody wants it any more; to be called on the loop."""
+        with self._lock:
+            dropped = list(self._waiting)
+            self._waiting.clear()
+        for parcel in dropped:
+            parcel.done(_FORGOTTEN)
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+
     async def close(self) -> None:
         """Stop sending; what is still queued is dropped."""
+        self._closing = True
         with self._lock:
             self._waiting.clear()
             self._state = _State.HELD
@@ -169,6 +182,10 @@ class Lane:
     async def _until_delivered(self, parcel: Parcel) -> None:
         try:
             await self._deliver(parcel)
+        except asyncio.CancelledError:
+            if self._closing:
+                raise
+            self._end(_FORGOTTEN)
         except FarmError as error:
             self._end(error)
         else:

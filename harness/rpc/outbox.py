@@ -51,6 +51,11 @@ class Outbox:
         for lane in tuple(self._lanes.values()):
             lane.look(now_s)
 
+    def forget(self) -> None:
+        """Drop everything that has not been delivered; to be called on the event loop."""
+        for lane in tuple(self._lanes.values()):
+            lane.forget()
+
     async def close(self) -> None:
         """Stop sending; what is still queued is dropped."""
         self._closed = True

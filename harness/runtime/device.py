@@ -11,6 +11,7 @@ from harness.errors import BadInputError, MissingPackageError
 
 Device = Literal["cpu", "gpu"]
 
+_MOST_THREADS_PER_CORE = 16
 _WHOLE_PERCENT = 100
 
 
@@ -128,6 +129,10 @@ def _check(settings: _Settings) -> None:
         raise BadInputError(f"unknown device {settings.device!r}", "choose cpu or gpu")
     if settings.threads < 1:
         raise BadInputError(f"{settings.threads} threads cannot compute anything", "give 1 or more")
+    cores = os.cpu_count() or 1
+    if settings.threads > _MOST_THREADS_PER_CORE * cores:
+        # TensorFlow makes them all, and dies of it without a word that helps.
+        raise BadInputError(f"{settings.threads} threads are too many", f"this machine has {cores} cores")
     percent = settings.gpu_memory_percent
     if percent is not None and not 0 < percent <= _WHOLE_PERCENT:
         raise BadInputError(f"{percent} % of the GPU's memory cannot be reserved", "give a share up to 100")

@@ -66,6 +66,29 @@ def test_a_core_that_cannot_be(options: list[str], message: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_energy_of_a_run_can_be_made_again(alexnet_farm: Farm, tmp_path: Path) -> None:
+    """A run with the virtual analyzer carries its energy, marked as not measured; its trace gives the same figures."""
+    options = ("--frames", "300", "--power", "virtual", "--idle", "2", "--out", str(tmp_path), "--json")
+    done = alexnet_farm.command("run", "--target", str(alexnet_farm.file), *options)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    energy, metrics = record["energy"], record["metrics"]
+    assert energy["meter"]["measured"] is False
+    assert energy["frames"] == metrics["frames_verified"] == 300
+    assert metrics["energy_total_j"] == pytest.approx(metrics["energy_static_j"] + metrics["energy_dynamic_j"])
+    assert metrics["energy_total_j"] * 300 == energy["total_j"]
+    trace = Path(record["path"]).with_suffix(".power.csv")
+    again = alexnet_farm.command("power", "analyze", str(trace), "--json")
+    assert json.loads(again.stdout) == energy
+    lines = trace.read_text().splitlines()
+    lines[-1] = lines[-1].replace(lines[-1].split(",")[2], "9.5")
+    half = len(lines) // 2
+    lines[half] = ",".join([*lines[half].split(",")[:2], "99.5", *lines[half].split(",")[3:]])
+    trace.write_text("\n".join(lines) + "\n")
+    other = alexnet_farm.command("power", "analyze", str(trace), "--json")
+    assert json.loads(other.stdout)["total_j"] != energy["total_j"]
+
+
 def test_status_as_json_describes_each_node(alexnet_farm: Farm) -> None:
     """`farm status --json` carries role, part, fingerprints and round trip of each node."""
     nodes = json.loads(alexnet_farm.command("farm", "status", str(alexnet_farm.file), "--json").stdout)

@@ -219,3 +219,31 @@ def test_an_answer_to_nothing_is_no_receipt(extra):
 
     assert asyncio.run(scenario()) == [None, None, None]
     assert connections == ([1, 1, 1] if extra else [3])
+
+
+@pytest.mark.parametrize("forget", [True, False])
+def test_what_is_forgotten_is_never_sent(forget):
+    """Parcels for a receiver that is away are dropped by `forget`, and arrive later without it."""
+
+    async def scenario():
+        taker = Taker()
+        server = RpcServer(taker, Limits(max_message_bytes=10**6))
+        host, port = await server.start((HOST, 0))
+        await server.close()
+        outbox, reports = Outbox(5.0), []
+        for number in range(3):
+            outbox.put(Address(host, port), Parcel(b"1234", "fc1", str(number), reports.append))
+        await asyncio.sleep(0.05)
+        if forget:
+            outbox.forget()
+        server = RpcServer(taker, Limits(max_message_bytes=10**6))
+        await server.start((host, port))
+        outbox.put(Address(host, port), Parcel(b"1234", "fc1", "new", reports.append))
+        await until(lambda: len(reports) == 4)
+        await outbox.close()
+        await server.close()
+        return [tag for tag, _ in taker.tags], [error is None for error in reports]
+
+    tags, delivered = asyncio.run(scenario())
+    assert tags == (["new"] if forget else ["0", "1", "2", "new"])
+    assert sum(delivered) == len(tags)

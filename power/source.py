@@ -1,0 +1,55 @@
+"""From the words of a user to a meter: `virtual`, a VISA resource, `replay:FILE`, `rapl`, `ina3221`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from power.errors import PowerError
+from power.instrument import Instrument
+from power.meter import Meter
+from power.profile import Profile, load_profile, shipped_profiles
+from power.replay import ReplayMeter
+from power.sysfs import Ina3221Meter, RaplMeter
+from power.virtual_meter import Device, VirtualMeter
+
+_REPLAY: Final = "replay:"
+WORDS: Final = "virtual, replay:FILE.csv, rapl, ina3221, or a VISA resource such as TCPIP::10.0.0.5::5025::SOCKET"
+
+
+def open_source(
+    source: str,
+    *,
+    profiles: Sequence[Path] = (),
+    pids: Sequence[int] = (),
+    devices: int = 1,
+    device: Device = "pi3",
+) -> Meter:
+    """The meter that a user names; not open yet.
+
+    Args:
+        source: one of `WORDS`.
+        profiles: profile files besides the shipped ones; theirs win.
+        pids: processes whose CPU time makes the load of the virtual meter.
+        devices: how many devices the virtual meter feeds.
+        device: whose watts the virtual meter shows.
+
+    Raises:
+        PowerError: the words name no meter, or a file of theirs cannot be used.
+    """
+    if source == "virtual":
+        return VirtualMeter(pids=pids, devices=devices, device=device)
+    if source == "rapl":
+        return RaplMeter()
+    if source == "ina3221":
+        return Ina3221Meter()
+    if source.startswith(_REPLAY):
+        return ReplayMeter(Path(source.removeprefix(_REPLAY)))
+    if "::" in source:
+        return Instrument(source, (*_own(profiles), *shipped_profiles()))
+    raise PowerError(f"'{source}' is no power meter", f"there are {WORDS}")
+
+
+def _own(paths: Sequence[Path]) -> list[Profile]:
+    return [load_profile(path) for path in paths]

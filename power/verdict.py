@@ -1,0 +1,140 @@
+"""Whether an energy may be published: rules as data, and the reasons that speak against it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from power.baseline import Baseline
+from power.cross_check import CrossCheck
+from power.errors import PowerError
+from power.integral import Integral
+from power.phases import Phase, PhaseName
+from power.trace import FLAGS, Trace
+
+BROKEN_FLAGS = ("frozen", "restarted", "replaced")
+"""Flags after which the samples are not those of one live instrument."""
+IDLE_AIM_S = 30.0
+"""An idle phase of this length is what the interval of the baseline was checked for."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits of a valid measurement.
+
+    Attributes:
+        coverage_min: least share of a phase that good samples cover; 0.95, as a hole of 10 % in a run of bursts
+            moves the energy by up to 1.5 % when it is filled badly.
+        gap_max_s: longest stretch without good samples, seconds; 2.0.
+        updates_min: least length of the run in updates of the meter; 20, where an edge moves the energy by some
+            per cent already.
+        k: coverage factor of every uncertainty; 2.0, about 95 %.
+        fixed_range: the range of the meter was fixed before the idle phase; False (automatic) is a reason against.
+    """
+
+    coverage_min: float = 0.95
+    gap_max_s: float = 2.0
+    updates_min: int = 20
+    k: float = 2.0
+    fixed_range: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse limits that limit nothing.
+
+        Raises:
+            PowerError: a value out of its range.
+        """
+        if not 0 < self.coverage_min <= 1:
+            raise PowerError(f"coverage_min is {self.coverage_min}", "it is a share above 0, up to 1")
+        if not self.gap_max_s >= 0:
+            raise PowerError(f"gap_max_s is {self.gap_max_s}", "it is a number of seconds, 0 or more")
+        if not self.updates_min >= 1:
+            raise PowerError(f"updates_min is {self.updates_min}", "it is a number of updates, 1 or more")
+        if not (self.k > 0 and math.isfinite(self.k)):
+            raise PowerError(f"k is {self.k}", "a coverage factor is above 0; 2 is about 95 %")
+
+
+def seen_flags(trace: Trace, phases: Mapping[PhaseName, Phase]) -> frozenset[str]:
+    """Flags between the begin of the first phase and the end of the last."""
+    if not phases:
+        return frozenset()
+    begin_s = min(phase.begin_s for phase in phases.values())
+    end_s = max(phase.end_s for phase in phases.values())
+    inside = np.flatnonzero((trace.at_s >= begin_s) & (trace.at_s <= end_s))
+    return frozenset(trace.flags[index] for index in inside) - {""}
+
+
+def phase_reasons(trace: Trace, phases: Mapping[PhaseName, Phase], frames: int, settings: Settings) -> list[str]:
+    """Reasons that need no energy: what is missing, too short, or flagged."""
+    reasons = []
+    if frames <= 0:
+        reasons.append(f"no frames: {frames} verified inferences in the run")
+    run = phases.get("run")
+    if run is None:
+        reasons.append("no run phase was marked")
+    elif 0 < run.duration_s < settings.updates_min * trace.meter.update_s:
+        reasons.append(
+            f"run of {run.duration_s:.3g} s is shorter than {settings.updates_min} updates of the meter "
+            f"({trace.meter.update_s:g} s each)"
+        )
+    if not any(name != "run" for name in phases):
+        reasons.append("no idle phase was marked: static and dynamic energy are unknown")
+    flags = seen_flags(trace, phases)
+    reasons += [f"samples flagged {flag!r}: {FLAGS[flag]}" for flag in BROKEN_FLAGS if flag in flags]
+    if "overrange" in flags:
+        reasons.append("power above the range of the meter: the range does not hold for the whole measurement")
+    if not settings.fixed_range:
+        reasons.append("the range of the meter was not fixed: a range change breaks the difference of run and idle")
+    return reasons
+
+
+def coverage_reasons(name: PhaseName, integral: Integral, settings: Settings) -> list[str]:
+    """Reasons of one phase: too little of it measured, or a gap that is too long."""
+    reasons = []
+    if integral.coverage < settings.coverage_min:
+        reasons.append(
+            f"phase {name!r} is covered to {100 * integral.coverage:.1f} %, less than {100 * settings.coverage_min:g} %"
+        )
+    if integral.longest_gap_s > settings.gap_max_s:
+        reasons.append(
+            f"phase {name!r} has a gap of {integral.longest_gap_s:.2f} s, longer than {settings.gap_max_s:g} s"
+        )
+    return reasons
+
+
+def energy_reasons(run: Integral, idle: Baseline | None, check: CrossCheck | None) -> list[str]:
+    """Reasons in the figures: idle above run, two integrals that disagree."""
+    reasons = []
+    if idle is not None and idle.mean_w > run.mean_w:
+        reasons.append(f"idle power of {idle.mean_w:.4g} W is above the {run.mean_w:.4g} W of the run")
+    if check is not None and not check.agrees:
+        reasons.append(
+            f"the meter's own integrator is {check.difference_j:+.3g} J off the samples, "
+            f"more than {check.bound_j:.3g} J"
+        )
+    return reasons
+
+
+def notes(trace: Trace, phases: Mapping[PhaseName, Phase], idle: Baseline | None) -> list[str]:
+    """What a reader should know of a result that may still be valid."""
+    meter = trace.meter
+    found = [] if idle is None else list(idle.flags)
+    found += [
+        f"phase {phase.name!r} lasts {phase.duration_s:.3g} s, less than the {IDLE_AIM_S:g} s aimed at"
+        for phase in phases.values()
+        if phase.name != "run" and phase.duration_s < IDLE_AIM_S
+    ]
+    if meter.reading_pct is None:
+        found.append("the meter's accuracy (reading %) is unknown: no uncertainty can be given")
+    if meter.range_pct is None or (meter.range_pct > 0 and meter.range_w is None):
+        found.append(
+            "the meter's range or its accuracy (range %) is unknown: no uncertainty of total and static energy"
+        )
+    if meter.kind == "point":
+        found.append("point readings: what happens between two readings is not in the uncertainty")
+    if not meter.measured:
+        found.append("the power is made up, not measured")
+    return found
