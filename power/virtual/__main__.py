@@ -64,7 +64,7 @@ def _serve(given: argparse.Namespace) -> None:
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: ending.set())
     with ScpiServer((given.host, given.port), device, single_session=given.single_session) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         instrument.wait_update()  # whoever reads the line finds a value on the display
         instrument.wait_update()
         resource = f"TCPIP::{given.host}::{server.server_address[1]}::SOCKET"

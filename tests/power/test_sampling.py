@@ -69,7 +69,7 @@ def test_no_wrong_value_is_kept(fault: str) -> None:
     """Whatever the instrument does wrong, every power kept is the true one, and the fault has its name."""
     options = ("--persona", "wt300e", "--load", "constant:12.5", "--fault", f"{fault}:every=11")
     with virtual_analyzer(*options) as resource, Sampler(Instrument(resource, integrate=False), 20.0) as sampler:
-        time.sleep(1.7)
+        time.sleep(1.1)
         sampler.stop()
         trace = sampler.trace()
     kept = trace.power_w[trace.good]
