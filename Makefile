@@ -3,6 +3,9 @@
 # Variables one may set on the command line:
 #   PYTHON=/path/to/python3.11   the interpreter for the virtual environment (default: the first 3.11 found)
 #   DEVICE=gpu                   install TensorFlow with CUDA instead of the CPU build
+#   POWER=RESOURCE               the power analyzer of `make benchmark` (default: virtual, which makes power up; none)
+#   POWER_IDLE_S=                seconds of idling before and after each of its runs
+#   TESTS=tests/power            a part of the test suite
 #   FRAMES_ALEXNET=, FRAMES_VGG16=   frames per run of `make benchmark`
 #   BENCH="..."                  options for `make bench`, e.g. BENCH="--rounds 9 --stock-vgg16"
 
@@ -19,7 +22,7 @@ PYTHON_SOURCES := harness power tests benchmarks
 LOCKS := requirements/$(DEVICE).txt requirements/test.txt requirements/lint.txt
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation
 
-export FRAMES_ALEXNET FRAMES_VGG16
+export FRAMES_ALEXNET FRAMES_VGG16 POWER POWER_IDLE_S
 
 .PHONY: help
 help: ## list these commands
@@ -49,8 +52,8 @@ benchmark: venv ## AlexNet and VGG16 on one device and on farms of this machine,
 	@benchmarks/first_run.sh
 
 .PHONY: test
-test: venv ## the whole test suite (the test with npm's avsc needs npm)
-	$(BIN)/pytest
+test: venv ## the whole test suite (npm's avsc and the report in Chromium need npm and chromium)
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
 
 .PHONY: lint
 lint: venv ## ruff, mypy and the import contracts

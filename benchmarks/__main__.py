@@ -20,8 +20,11 @@ from benchmarks.avro_farm import AvroFarm
 from benchmarks.command_start import command_start
 from benchmarks.comparison import Comparison, compare
 from benchmarks.contestant import BenchmarkError, Contestant
+from benchmarks.dynamic_energy import DynamicEnergy, measure_dynamic
 from benchmarks.foreign_load import ForeignLoad
 from benchmarks.ideal import Ideal
+from benchmarks.meter_overhead import FRAMES, IDLE_S, MeterOverhead
+from benchmarks.metered_farm import MeteredFarm, MeterOff, MeterOn
 from benchmarks.report import Results
 from benchmarks.stock import StockFarm
 from harness.farm.config import FarmConfig
@@ -51,6 +54,10 @@ class Case:
 CASES = (Case("alexnet-5", 800, 40, 8.0), Case("vgg16-11", 60, 28, 8.0))
 SEED = 2018
 IMAGES = 16
+METERED = "alexnet-5"
+"""The partition whose energy is measured."""
+ENERGY = ("meter", "dynamic")
+"""What is measured of the energy meter."""
 
 
 def farm_document(cut: Partition, network: int) -> dict[str, dict[str, list[str]]]:
@@ -104,6 +111,39 @@ def measure(case: Case, rounds: int, cores: Sequence[int], *, stock: bool, folde
         return compare(title, cut.name, contestants, rounds, ForeignLoad(cores, farm.marker), say)
 
 
+def measure_energy(
+    parts: Sequence[str], rounds: int, cores: Sequence[int], folder: Path
+) -> tuple[MeterOverhead | None, DynamicEnergy | None]:
+    """Start one farm, and measure what the energy meter costs it and what the meter says of it.
+
+    Args:
+        parts: some of `ENERGY`; the others are None.
+        rounds: slots with the meter on, and as many with it off.
+        cores: processor cores that everything shares.
+        folder: takes farm file, records and logs.
+    """
+    cut = partition(METERED)
+    farm_file = write_farm(cut, 64 + os.getpid() % 64, folder)
+    nodes = AvroFarm(
+        model=cut.graph.name, partition=cut.name, farm_file=farm_file, seed=SEED, frames=FRAMES, folder=folder
+    )
+    farm = MeteredFarm(farm=nodes, farm_file=farm_file, partition=cut.name, seed=SEED, logs=folder)
+    where = f"{cut.graph.title} on {cut.devices} devices"
+    overhead, dynamic = None, None
+    with ExitStack() as ends:
+        say(f"  starting the farm: {nodes.meaning}")
+        ends.callback(farm.stop)
+        farm.start()
+        if "meter" in parts:
+            contestants = (MeterOff(farm, FRAMES), MeterOn(farm, FRAMES, IDLE_S))
+            load = ForeignLoad(cores, nodes.marker)
+            title = f"Energy meter on and off, {where}"
+            overhead = MeterOverhead(compare(title, cut.name, contestants, rounds, load, say))
+        if "dynamic" in parts:
+            dynamic = measure_dynamic(f"Dynamic energy against the load model, {where}", farm, say)
+    return overhead, dynamic
+
+
 def say(line: str) -> None:
     """Print a line of progress where it does not mix with the page."""
     print(line, file=sys.stderr, flush=True)
@@ -111,7 +151,7 @@ def say(line: str) -> None:
 
 @click.command()
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Slots of each contestant.")
-@click.option("--only", type=click.Choice([case.partition for case in CASES]), help="Measure one partition.")
+@click.option("--only", type=click.Choice([*(case.partition for case in CASES), *ENERGY]), help="Measure this alone.")
 @click.option("--stock-vgg16", is_flag=True, help="Measure the stock pattern with VGG16 too (slow).")
 @click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores that everything shares.")
 @click.option("--starts", type=click.IntRange(0), default=15, show_default=True, help="Starts of the command line.")
@@ -134,6 +174,16 @@ def main(*, rounds: int, only: str | None, stock_vgg16: bool, cores: int, starts
                 comparisons.append(measure(case, rounds, tied, stock=stock, folder=folder.resolve()))
             except BenchmarkError as error:
                 raise click.ClickException(str(error)) from error
+    overhead, dynamic = None, None
+    parts = [part for part in ENERGY if only in (None, part)]
+    if parts:
+        say(f"energy of {METERED}: {' and '.join(parts)}")
+        folder = output / "energy"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            overhead, dynamic = measure_energy(parts, rounds, tied, folder.resolve())
+        except BenchmarkError as error:
+            raise click.ClickException(str(error)) from error
     if starts:
         say(f"start of the command line, {starts} times")
     results = Results(
@@ -149,6 +199,8 @@ def main(*, rounds: int, only: str | None, stock_vgg16: bool, cores: int, starts
         cores=tuple(tied),
         comparisons=tuple(comparisons),
         start_s=command_start(starts) if starts else {},
+        meter=overhead,
+        dynamic=dynamic,
     )
     (output / "bench.json").write_text(json.dumps(results.to_document(), indent=1) + "\n", encoding="utf-8")
     (output / "bench.md").write_text(results.to_markdown(), encoding="utf-8")

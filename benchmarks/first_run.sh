@@ -6,6 +6,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 frames_alexnet=${FRAMES_ALEXNET:-200}
 frames_vgg16=${FRAMES_VGG16:-24}
+power=${POWER:-virtual}
+idle_s=${POWER_IDLE_S:-3}
+unset POWER POWER_IDLE_S
 
 export PATH="$PWD/.venv/bin:$PATH"
 export CK_REPOS="$PWD/.ck" CK_TOOLS="$PWD/.ck/tools" IOT_FARM_STATE="$PWD/.ck/state"
@@ -49,7 +52,8 @@ typed() {
 
 # CK itself answers 0 when the program failed, unless it is asked not to.
 measure() {
-  typed ck run program:request-iot-benchmark "$@" --return_error_if_external_fail=yes || failures+=("$1")
+  typed ck run program:request-iot-benchmark "$@" "${energy[@]}" --return_error_if_external_fail=yes ||
+    failures+=("$1")
 }
 
 on_farm() {
@@ -66,6 +70,8 @@ on_farm() {
   farm_down
 }
 
+energy=(--env.POWER="$power")
+[[ $power == none ]] || energy+=(--env.POWER_IDLE_S="$idle_s")
 typed iot-farm ck install
 measure --cmd_key=benchmark-alexnet-single-device-cpu --env.STAT_REPEAT="$frames_alexnet"
 on_farm farm-5-local --cmd_key=benchmark-alexnet-farm-5-nodes --env.STAT_REPEAT="$frames_alexnet"
@@ -74,7 +80,9 @@ on_farm farm-11-local --cmd_key=benchmark-vgg16-farm-11-nodes --env.STAT_REPEAT=
 
 echo
 if compgen -G "$IOT_FARM_RESULTS/*.json" >/dev/null; then
-  typed iot-farm results "${IOT_FARM_RESULTS#"$PWD/"}"
+  results=${IOT_FARM_RESULTS#"$PWD/"}
+  typed iot-farm results "$results" || failures+=("results")
+  [[ $power == none ]] || typed iot-farm power report "$results" || failures+=("power report")
 fi
 if ((${#failures[@]})); then
   printf 'failed: %s\n' "${failures[@]}" >&2

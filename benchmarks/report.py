@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.command_start import BARE, HELP
 from benchmarks.comparison import Comparison
+from benchmarks.dynamic_energy import DynamicEnergy
+from benchmarks.goal import Goal
+from benchmarks.markdown import table
+from benchmarks.meter_overhead import MeterOverhead
 from benchmarks.samples import Spread, spread
 
 FORMAT = "ck-iot-farm bench"
-VERSION = 1
-"""Version of the layout of bench.json. 1: first layout."""
-
+VERSION = 2
+"""Version of the layout of bench.json. 1: first layout; 2: `meter` and `dynamic`."""
 
 _QUIET = 0.1
 """Share of the cores that others may take, in the median slot, before rates stop being comparable."""
@@ -23,22 +25,6 @@ _METHOD = (
     "those of the farms were compared with the single-device output. Figures are medians over the rounds,",
     "with the range in brackets; ratios are taken round by round.",
 )
-
-
-@dataclass(frozen=True)
-class Goal:
-    """A figure that the project aims at; printed, never enforced."""
-
-    text: str
-    value: float
-    bound: float
-    at_least: bool
-    unit: str = ""
-
-    @property
-    def met(self) -> bool:
-        """Is the median on the right side of the bound?"""
-        return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
 @dataclass(frozen=True)
@@ -52,6 +38,8 @@ class Results:
         cores: the processor cores that everything ran on.
         comparisons: one for each model.
         start_s: command -> wall times in seconds.
+        meter: what the energy meter costs a run; None when it was not measured.
+        dynamic: its energies against the load model; None when they were not measured.
     """
 
     started_utc: str
@@ -60,6 +48,8 @@ class Results:
     cores: tuple[int, ...]
     comparisons: tuple[Comparison, ...]
     start_s: dict[str, list[float]]
+    meter: MeterOverhead | None = None
+    dynamic: DynamicEnergy | None = None
 
     def goals(self) -> list[Goal]:
         """The goals that these figures speak of."""
@@ -70,6 +60,9 @@ class Results:
             if "stock" in comparison.meanings:
                 ratio = comparison.ratio("farm", "stock").median
                 goals.append(Goal(f"{name}: farm / stock", ratio, 10.0, at_least=True))
+        for found in (self.meter, self.dynamic):
+            if found is not None:
+                goals += found.goals()
         if self.start_s:
             value = spread(self.start_s[HELP]).median
             goals.append(Goal(f"`{HELP}`", value, 0.15, at_least=False, unit=" s"))
@@ -86,6 +79,8 @@ class Results:
             "cores": list(self.cores),
             "comparisons": [comparison.to_document() for comparison in self.comparisons],
             "start_s": self.start_s,
+            "meter": self.meter.to_document() if self.meter else None,
+            "dynamic": self.dynamic.to_document() if self.dynamic else None,
             "summary": [_summary(comparison) for comparison in self.comparisons],
             "goals": [{**asdict(goal), "met": goal.met} for goal in self.goals()],
         }
@@ -107,21 +102,15 @@ class Results:
         for comparison in self.comparisons:
             lines += ["", f"## {comparison.title}", "", *_comparison_table(comparison)]
             lines += ["", _others(comparison.foreign)]
+        if self.meter is not None:
+            lines += ["", *self.meter.to_lines(), "", _others(self.meter.comparison.foreign)]
+        if self.dynamic is not None:
+            lines += ["", *self.dynamic.to_lines()]
         if self.start_s:
             lines += ["", "## Start of the command line", "", *_start_table(self.start_s)]
-        lines += ["", "## Goals", "", *_table(["goal", "measured", "aim", "met"], self._goal_rows())]
+        rows = [goal.row() for goal in self.goals()]
+        lines += ["", "## Goals", "", *table(["goal", "measured", "aim", "met"], rows)]
         return "\n".join(lines) + "\n"
-
-    def _goal_rows(self) -> list[list[str]]:
-        return [
-            [
-                goal.text,
-                f"{goal.value:.2f}{goal.unit}",
-                f"{'at least' if goal.at_least else 'at most'} {goal.bound:g}{goal.unit}",
-                "yes" if goal.met else "no",
-            ]
-            for goal in self.goals()
-        ]
 
 
 def _summary(comparison: Comparison) -> dict[str, Any]:
@@ -151,7 +140,7 @@ def _comparison_table(comparison: Comparison) -> list[str]:
     headings = ["contestant", "IPS"]
     headings += [f"x of {other}" for other in ("ideal", "stock") if other in comparison.meanings]
     headings.append("CPU per frame, ms")
-    return _table(headings, rows)
+    return table(headings, rows)
 
 
 def _others(foreign: Spread) -> str:
@@ -167,12 +156,4 @@ def _others(foreign: Spread) -> str:
 def _start_table(start_s: dict[str, list[float]]) -> list[str]:
     rows = [[f"`{name}`", spread(samples).show(3), str(len(samples))] for name, samples in start_s.items()]
     assert set(start_s) == {HELP, BARE}
-    return _table(["command", "wall time, s", "samples"], rows)
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [
-        "| " + " | ".join(headings) + " |",
-        "|" + "---|" * len(headings),
-        *("| " + " | ".join(row) + " |" for row in rows),
-    ]
+    return table(["command", "wall time, s", "samples"], rows)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from power.arithmetic import Arithmetic, Pace, arithmetic
 from power.baseline import Baseline, baseline
 from power.cross_check import CrossCheck, cross_check
 from power.errors import TraceError
@@ -59,6 +60,7 @@ class Energy:
         static_budget: terms of `u_static_j`.
         meter_wh_j: energy of the run by the meter's own integrator, scaled by its clock, joules.
         check: the comparison with it; None without an integrator.
+        arithmetic: power x time beside it; None where the source's clock is not known.
         baseline: how the idle power was found; None without an idle phase.
         phases: the marked phases, in the order of time.
         meter: what measured.
@@ -94,6 +96,7 @@ class Energy:
     static_budget: Budget
     meter_wh_j: float | None
     check: CrossCheck | None
+    arithmetic: Arithmetic | None
     baseline: Baseline | None
     phases: tuple[Phase, ...]
     meter: MeterInfo
@@ -105,7 +108,9 @@ class Energy:
         return {"schema": SCHEMA, **document}
 
 
-def analyze(trace: Trace, phases: Sequence[Phase], frames: int, settings: Settings | None = None) -> Energy:
+def analyze(
+    trace: Trace, phases: Sequence[Phase], frames: int, settings: Settings | None = None, pace: Pace | None = None
+) -> Energy:
     """Split the energy of a run into static and dynamic, per inference.
 
     Energy per inference is that of the window over the number of frames. Only the trace, the phases and the count
@@ -116,6 +121,7 @@ def analyze(trace: Trace, phases: Sequence[Phase], frames: int, settings: Settin
         phases: "run" and at least one idle phase, best both.
         frames: distinct verified inferences in the run.
         settings: limits; the defaults where None.
+        pace: how fast the frames came by the clock of their source, for the comparison with power x time.
 
     Returns:
         The energies with uncertainty, and whether they may be published.
@@ -136,9 +142,12 @@ def analyze(trace: Trace, phases: Sequence[Phase], frames: int, settings: Settin
             reasons.append(error.message)
     run, whole = named.get("run"), integrals.get("run")
     check = None if run is None or whole is None else cross_check(trace, run, whole)
+    product = None
+    if run is not None and whole is not None and pace is not None:
+        product = arithmetic(trace, run, whole, frames, pace)
     if whole is not None:
-        reasons += energy_reasons(whole, idle, check)
-    one_range = settings.fixed_range and "overrange" not in seen_flags(trace, named)
+        reasons += energy_reasons(whole, idle, check, product)
+    one_range = trace.meter.range_mode == "fixed" and not seen_flags(trace, named) & {"overrange", "range"}
     terms = _terms(trace, run, whole, idle, settings.k, one_range=one_range)
     run_s = None if run is None or whole is None else run.duration_s
     total_j = None if whole is None else whole.energy_j
@@ -179,6 +188,7 @@ def analyze(trace: Trace, phases: Sequence[Phase], frames: int, settings: Settin
         static_budget=terms.static,
         meter_wh_j=None if check is None else check.meter_wh_j,
         check=check,
+        arithmetic=product,
         baseline=idle,
         phases=tuple(named.values()),
         meter=trace.meter,

@@ -16,6 +16,10 @@ class PowerError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type[PowerError], tuple[str, ...]]:
+        # An error of the process that samples is raised in the one that asked.
+        return type(self), (self.message, self.hint)
+
 
 class ProfileError(PowerError):
     """A profile of an instrument that cannot be used; the message names file and key."""
@@ -34,6 +38,9 @@ class LinkError(PowerError):
         super().__init__(message, hint)
         self.cause = cause
 
+    def __reduce__(self) -> tuple[type[PowerError], tuple[str, ...]]:
+        return type(self), (self.message, self.hint, self.cause)
+
 
 class ReplyError(PowerError):
     """A reply that holds no value.
@@ -46,6 +53,9 @@ class ReplyError(PowerError):
     def __init__(self, message: str, cause: str) -> None:
         super().__init__(message)
         self.cause = cause
+
+    def __reduce__(self) -> tuple[type[PowerError], tuple[str, ...]]:
+        return type(self), (self.message, self.cause)
 
 
 class TraceError(PowerError):

@@ -11,7 +11,9 @@ from power.errors import LinkError, ReplyError
 from power.link import VisaLink
 from power.meter import MeterInfo, Reading
 from power.profile import Profile, find_profile, shipped_profiles
-from power.reply import parse_identity, parse_range, parse_reply
+from power.profile_sections import Terminators
+from power.ranging import Ranging
+from power.reply import parse_identity, parse_reply
 
 IDENTITY_QUERY: Final = "*IDN?"
 _IDENTITY_TRIES: Final = 3
@@ -35,7 +37,7 @@ class Instrument:
         self._integrate = integrate
         self._profile: Profile | None = None
         self._identity = ""
-        self._range_w: float | None = None
+        self._ranging = Ranging(self._link, None)
         self._elapsed_s: float | None = None
 
     @property
@@ -59,33 +61,45 @@ class Instrument:
             update_s=profile.update_s,
             reading_pct=profile.accuracy.reading_pct,
             range_pct=profile.accuracy.range_pct,
-            range_w=self._range_w,
+            range_w=self._ranging.range_w,
+            range_mode=self._ranging.mode,
         )
 
     def open(self) -> None:
         """Connect, ask who answers, find the profile, set up, and read the set-up back.
+
+        The range is automatic until `fix_range`, where the profile knows how.
 
         Raises:
             LinkError: nobody answers, no profile fits, or the instrument did not take the set-up.
         """
         self._link.open()
         try:
-            self._identity = self._ask_identity()
+            self._identity = self._meet()
             self._profile = self._find_profile()
+            self._link.terminators(*self._profile.terminators)
             self._set_up(self._profile)
+            self._ranging = Ranging(self._link, self._profile.range)
+            self._ranging.free()
         except BaseException:
             self._link.close()
             raise
+
+    def fix_range(self) -> None:
+        """Hold the widest range that the instrument chose since `open`; see `power.meter.Meter.fix_range`."""
+        self._ranging.fix()
 
     def read(self) -> Reading:
         """One reading.
 
         Raises:
-            ReplyError: the reply holds no value.
-            LinkError: the connection is lost (cause "restarted": the integrator began anew).
+            ReplyError: the reply holds no value (cause "restarted": the integrator began anew; "range": the power
+                range is no longer the one that was held).
+            LinkError: the connection is lost.
         """
         profile = self._known()
         try:
+            self._ranging.watch()
             if profile.ready is not None:
                 self._await_ready(profile)
             if profile.block:
@@ -114,6 +128,7 @@ class Instrument:
         self._link.reopen()
         self._prove()
         self._set_up(self._known())
+        self._ranging.restore()
 
     def close(self) -> None:
         """Stop what was started, and let go."""
@@ -152,7 +167,23 @@ class Instrument:
         raise LinkError(
             f"{self._link.resource} does not say who it is: {error}",
             "`iot-farm power probe` shows the dialogue; is another program connected to it?",
+            error.cause if error else "unreachable",
         )
+
+    def _meet(self) -> str:
+        """Ask for the identity, with each end of a line that a profile uses: it is not known yet who answers."""
+        ends = dict.fromkeys((Terminators(), *(profile.terminators for profile in self._profiles)))
+        problem: LinkError | None = None
+        for terminators in ends:
+            self._link.terminators(*terminators)
+            try:
+                return self._ask_identity()
+            except LinkError as error:
+                if error.cause != "timeout":
+                    raise
+                problem = problem or error
+        assert problem is not None
+        raise problem
 
     def _prove(self) -> None:
         identity = self._ask_identity()
@@ -175,11 +206,6 @@ class Instrument:
                 )
         if profile.error:
             self._refuse_errors(profile)
-        if profile.range_query:
-            try:
-                self._range_w = parse_range(profile, self._link.query(profile.range_query))
-            except ReplyError as error:
-                raise LinkError(f"{self._link.resource} does not tell its range: {error}", "see its profile") from None
         if profile.integrate is not None and self._integrate:
             for command in (profile.integrate.reset, profile.integrate.start):
                 self._link.write(command)

@@ -1,25 +1,34 @@
 """The only file that knows VISA: a line out, a line back, and no wrong reply taken for a right one.
 
 pyvisa-py 0.8 opens closed ports without a word, spins on a socket that the peer has closed, and hands a reply that
-comes late to the next query. Each of these is met here, by what is documented beside it.
+comes late to the next query. Each of these is met here, by what is documented beside it and in `power.link_guard`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import select
-import socket
+import re
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 from power.errors import LinkError, ReplyError
+from power.link_guard import Guard, PeerClosedError, RpcGuard, gone, guard_for, watched_opening
 
 _TIMEOUT_S: Final = 0.5
-"""Longest wait for a reply: a dead peer costs this much of a core at most, before it is noticed."""
+"""Longest wait for a reply."""
+_OPEN_S: Final = 2.0
 _DRAIN_S: Final = 0.05
-_PART_S: Final = 0.001
+_INNER_SHARE: Final = 0.8
+"""Part of the wait after which an instrument on VXI-11 itself says that it has no reply: before the link gives up."""
+_NO_LINK: Final = {
+    "3": ("has no such device name", "most are inst0, as in TCPIP::10.0.0.5::inst0::INSTR"),
+    "9": ("is busy: it has no free session", "close the other program that is connected to it"),
+    "11": ("is locked by another program", "close the other program that is connected to it"),
+}
+"""Error codes of create_link (VXI-11, B.5.2) -> what it means, the way out."""
+_EXAMPLES: Final = "resources look like TCPIP::10.0.0.5::5025::SOCKET, TCPIP::10.0.0.5::INSTR, ASRL/dev/ttyUSB0::INSTR"
 _OWNED: set[str] = set()
 _OWNED_LOCK = threading.Lock()
 
@@ -29,7 +38,7 @@ class VisaLink:
 
     Args:
         resource: VISA resource name, for example ``TCPIP::192.168.1.5::5025::SOCKET``.
-        read_termination: what ends a reply.
+        read_termination: what ends a reply, on a raw socket and a serial line; elsewhere the transport says it.
         write_termination: what ends a command.
         timeout_s: longest wait for a reply.
     """
@@ -47,8 +56,9 @@ class VisaLink:
         self._write_termination = write_termination
         self._timeout_s = timeout_s
         self._lock = threading.Lock()
-        self._session: Any = None
         self._manager: Any = None
+        self._session: Any = None
+        self._guard = Guard(resource, timeout_s)
         self._owns = False
 
     @property
@@ -57,7 +67,7 @@ class VisaLink:
         return self._session is not None
 
     def open(self) -> None:
-        """Open the session; whether anybody is there shows the first query only.
+        """Open the session; on a raw socket the first query only shows whether anybody is there.
 
         Raises:
             LinkError: the resource name is malformed, nothing can be opened, or this process has it open already.
@@ -72,6 +82,18 @@ class VisaLink:
                 self._disown()
                 raise
 
+    def terminators(self, read: str, write: str) -> None:
+        r"""Change what ends replies and commands, from the next query on and over reopenings.
+
+        Args:
+            read: of a reply: "\n", "\r\n" or "\r"; makes no difference where the transport says where a reply ends.
+            write: of a command.
+        """
+        with self._lock:
+            self._read_termination, self._write_termination = read, write
+            if self._session is not None:
+                self._terminate()
+
     def query(self, command: str) -> bytes:
         """Send one line and read one reply.
 
@@ -83,15 +105,12 @@ class VisaLink:
             The reply without its termination.
 
         Raises:
-            ReplyError: nothing came in time (cause "timeout"); the link has thrown away what may come later.
-            LinkError: the connection is gone (causes "eof", "reset", "unreachable").
+            ReplyError: nothing came in time (cause "timeout"), or something was there before the question
+                ("duplicate"); the owner then calls `resynchronise`, for what may come later.
+            LinkError: the connection is gone (causes "eof", "reset", "timeout", "unreachable").
         """
         with self._lock, self._translated(command):
-            session = self._require()
-            self._refuse_stale()
-            session.write(command)
-            self._await_reply(command, line=True)
-            return bytes(session.read_raw()).rstrip(b"\r\n")
+            return self._ask(command, self._read_termination.encode()).rstrip(b"\r\n")
 
     def query_block(self, command: str) -> bytes:
         """Send one line and read a reply that may hold any bytes: an IEEE 488.2 definite-length block.
@@ -101,20 +120,22 @@ class VisaLink:
             LinkError: the connection is gone.
         """
         with self._lock, self._translated(command):
+            if not self._guard.by_line:
+                return self._ask(command, b"")
             session = self._require()
-            self._refuse_stale()
+            self._guard.refuse_stale()
             session.write(command)
-            self._await_reply(command, line=False)
+            self._guard.await_reply(command, b"")
             head = bytes(session.read_bytes(2))
             if head[:1] != b"#" or not head[1:].isdigit() or head == b"#0":
-                self._drain()
-                raise ReplyError(f"{self.resource}: {head!r} begins no block", "garbage")
+                self._refuse(f"{head!r} begins no block", "garbage")
             digits = bytes(session.read_bytes(int(head[1:])))
             if not digits.isdigit():
-                self._drain()
-                raise ReplyError(f"{self.resource}: a block of {digits!r} bytes", "garbage")
+                self._refuse(f"a block of {digits!r} bytes", "garbage")
             body = bytes(session.read_bytes(int(digits)))
-            self._drain()
+            end = self._read_termination.encode()
+            if (rest := bytes(session.read_bytes(len(end)))) != end:
+                self._refuse(f"{rest!r} follows the block", "long")
             return head + digits + body
 
     def write(self, command: str) -> None:
@@ -137,7 +158,7 @@ class VisaLink:
             with contextlib.suppress(NotImplementedError):
                 session.clear()
             time.sleep(_DRAIN_S)
-            self._drain()
+            self._guard.drain()
 
     def close(self) -> None:
         """Close the session; does nothing the second time."""
@@ -180,34 +201,65 @@ class VisaLink:
         except ImportError as error:
             raise LinkError("pyvisa is not installed", "pip install pyvisa pyvisa-py") from error
         try:
+            # One manager serves the whole process. It is held and never closed: that would close every other session.
             self._manager = pyvisa.ResourceManager("@py")
-            self._session = self._manager.open_resource(self.resource)
-            self._session.timeout = self._timeout_s * 1000
-            if hasattr(self._session, "read_termination"):
-                self._session.read_termination = self._read_termination
-                self._session.write_termination = self._write_termination
-            sock = self._socket()
-            if sock is not None:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except (pyvisa.Error, OSError, RuntimeError, ValueError, NotImplementedError, AttributeError) as error:
+            with watched_opening(_OPEN_S):
+                self._session = self._manager.open_resource(self.resource, open_timeout=round(_OPEN_S * 1000))
+            sessions = getattr(self._session.visalib, "sessions", {})  # no public way to what is beneath
+            self._guard = guard_for(sessions.get(self._session.session), self.resource, self._timeout_s)
+            share = _INNER_SHARE if isinstance(self._guard, RpcGuard) else 1.0
+            self._session.timeout = self._timeout_s * share * 1000
+            self._terminate()
+        except Exception as error:  # pyvisa-py raises Exception itself, and whatever its backends raise
             self._disconnect()
-            raise LinkError(
-                f"{self.resource} cannot be opened: {_reason(error)}",
-                "resources look like TCPIP::10.0.0.5::5025::SOCKET, TCPIP::10.0.0.5::INSTR, ASRL/dev/ttyUSB0::INSTR",
-            ) from error
+            raise self._not_opened(error) from error
+
+    def _not_opened(self, error: Exception) -> LinkError:
+        if isinstance(error, ConnectionRefusedError):
+            return LinkError(f"{self.resource} refuses connections", "is the instrument on, and the port right?")
+        if isinstance(error, ConnectionError):
+            return gone(self.resource, f"hung up at once ({_reason(error)})", _cause(error))
+        code = re.fullmatch(r"error creating link: (\d+)", str(error))
+        if code and code[1] in _NO_LINK:
+            what, hint = _NO_LINK[code[1]]
+            return LinkError(f"{self.resource} {what}", hint)
+        return LinkError(f"{self.resource} cannot be opened: {_reason(error)}", _EXAMPLES)
+
+    def _terminate(self) -> None:
+        if not hasattr(self._session, "write_termination"):
+            raise TypeError("it takes no messages")
+        self._session.write_termination = self._write_termination
+        # Where the transport says where a reply ends, a terminator would cut a block in two.
+        self._session.read_termination = self._read_termination if self._guard.by_line else None
 
     def _disconnect(self) -> None:
         session, self._session = self._session, None
-        manager, self._manager = self._manager, None
-        for thing in (session, manager):
-            if thing is not None:
-                with contextlib.suppress(Exception):  # whatever a dead peer makes of a farewell
-                    thing.close()
+        guard, self._guard = self._guard, Guard(self.resource, self._timeout_s)
+        if session is not None:
+            with contextlib.suppress(Exception):  # whatever a dead peer makes of a farewell
+                guard.farewell()
+                session.close()
 
     def _require(self) -> Any:
         if self._session is None:
             raise LinkError(f"{self.resource} is not open", "", "unreachable")
         return self._session
+
+    def _ask(self, command: str, end: bytes) -> bytes:
+        session = self._require()
+        self._guard.refuse_stale()
+        begun_s = time.monotonic()
+        session.write(command)
+        self._guard.await_reply(command, end)
+        reply = bytes(session.read_raw())
+        took_s = time.monotonic() - begun_s
+        if took_s > self._timeout_s:  # who knows of which instant it is
+            raise ReplyError(f"{self.resource} answered {command} after {took_s:.2f} s", "timeout")
+        return reply
+
+    def _refuse(self, what: str, cause: str) -> None:
+        self._guard.drain()
+        raise ReplyError(f"{self.resource}: {what}", cause)
 
     @contextlib.contextmanager
     def _translated(self, command: str) -> Iterator[None]:
@@ -219,84 +271,26 @@ class VisaLink:
         except (LinkError, ReplyError):
             raise
         except pyvisa.errors.VisaIOError as error:
+            unanswered = f"did not answer {command} in {self._timeout_s:g} s"
             if error.error_code == pyvisa.constants.StatusCode.error_timeout:
-                raise ReplyError(
-                    f"{self.resource} did not answer {command} in {self._timeout_s:g} s", "timeout"
-                ) from None
-            raise LinkError(f"{self.resource}: {_reason(error)}", "is the instrument on?", "eof") from None
-        except ConnectionRefusedError:
-            raise LinkError(
-                f"{self.resource} refuses connections", "is the instrument on, and the port right?"
-            ) from None
+                raise ReplyError(f"{self.resource} {unanswered}", "timeout") from None
+            if self._guard.silent:
+                raise gone(self.resource, unanswered, "timeout") from None
+            raise gone(self.resource, _reason(error), "eof") from None
+        except ConnectionRefusedError as error:
+            raise self._not_opened(error) from None
+        except TimeoutError as error:
+            raise gone(self.resource, _reason(error), "timeout") from None
         except ConnectionError as error:
-            raise LinkError(f"{self.resource}: {_reason(error)}", "is the instrument on?", "reset") from None
-        except (OSError, RuntimeError, pyvisa.Error) as error:
-            raise LinkError(f"{self.resource}: {_reason(error)}", "is the instrument on?", "eof") from None
+            raise gone(self.resource, _reason(error), _cause(error)) from None
+        except Exception as error:  # pyvisa-py: RuntimeError of HiSLIP, RPCError and EOFError of VXI-11, assertions
+            raise gone(self.resource, _reason(error), "eof") from error
 
-    # What pyvisa-py does not see
 
-    def _inner(self) -> Any:
-        """The session object of pyvisa-py; there is no public way to its socket."""
-        sessions = getattr(getattr(self._session, "visalib", None), "sessions", None)
-        return sessions.get(self._session.session) if sessions is not None else None
-
-    def _socket(self) -> socket.socket | None:
-        """The socket of a raw TCP session, else None: other transports frame their replies."""
-        interface = getattr(self._inner(), "interface", None)
-        return interface if isinstance(interface, socket.socket) else None
-
-    def _refuse_stale(self) -> None:
-        """Bytes that are here before the question answer an earlier one."""
-        sock = self._socket()
-        if sock is None:
-            return
-        pending = getattr(self._inner(), "_pending_buffer", b"")
-        if pending or select.select([sock], [], [], 0)[0]:
-            if not pending and sock.recv(1, socket.MSG_PEEK) == b"":
-                raise LinkError(f"{self.resource} closed the connection", "is the instrument on?", "eof")
-            self._drain()
-            raise ReplyError(f"{self.resource} sent a reply that nobody asked for", "duplicate")
-
-    def _await_reply(self, command: str, *, line: bool) -> None:
-        """Wait until a reply is here, asleep and not spinning; raises where there will be none.
-
-        Args:
-            command: what was asked, for the message.
-            line: wait for the termination; otherwise the first byte is enough.
-        """
-        sock = self._socket()
-        if sock is None:
-            return
-        end = self._read_termination.encode()
-        give_up_s = time.monotonic() + self._timeout_s
-        seen = b""
-        while (left_s := give_up_s - time.monotonic()) > 0:
-            if not select.select([sock], [], [], left_s)[0]:
-                break
-            seen = sock.recv(65_536, socket.MSG_PEEK)
-            if not seen:
-                raise LinkError(f"{self.resource} closed the connection", "is the instrument on?", "eof")
-            if not line or end in seen:
-                return
-            time.sleep(_PART_S)  # a part of the reply keeps the socket readable
-        if seen:
-            self._drain()
-            raise ReplyError(f"{self.resource} answered {command} with {seen[:40]!r}, which has no end", "truncated")
-        raise ReplyError(f"{self.resource} did not answer {command} in {self._timeout_s:g} s", "timeout")
-
-    def _drain(self) -> None:
-        """Throw away whatever is here."""
-        sock = self._socket()
-        if sock is None:
-            return
-        pending = getattr(self._inner(), "_pending_buffer", None)
-        if pending is not None:
-            pending.clear()
-        while select.select([sock], [], [], 0)[0]:
-            if not sock.recv(65_536):
-                raise LinkError(f"{self.resource} closed the connection", "is the instrument on?", "eof")
+def _cause(error: ConnectionError) -> str:
+    return "eof" if isinstance(error, PeerClosedError) else "reset"
 
 
 def _reason(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
+    text = re.sub(r"^VI_ERROR_\w+ \(-?\d+\): ", "", str(error).strip()).splitlines()
     return text[0] if text else type(error).__name__

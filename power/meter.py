@@ -12,6 +12,10 @@ Kind = Literal["average", "point"]
 """Whether a reading is the mean over the update interval, or a value of one instant."""
 
 
+RangeMode = Literal["fixed", "automatic", "unknown"]
+"""Whether the power range stayed as it was: held, left to the instrument, or not to be known."""
+
+
 @dataclass(frozen=True)
 class MeterInfo:
     """What stands in a record about a meter.
@@ -29,6 +33,7 @@ class MeterInfo:
         reading_pct: accuracy, per cent of the reading; None is unknown.
         range_pct: accuracy, per cent of the range; None is unknown.
         range_w: power range in watts; None is unknown.
+        range_mode: whether that range is held. Only then does its offset cancel between idle and run.
     """
 
     name: str
@@ -43,6 +48,7 @@ class MeterInfo:
     reading_pct: float | None = None
     range_pct: float | None = None
     range_w: float | None = None
+    range_mode: RangeMode = "unknown"
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,14 @@ class Meter(Protocol):
         Raises:
             ReplyError: the reply holds no value; the next one may.
             LinkError: the connection is lost; `recover` may bring it back.
+        """
+
+    def fix_range(self) -> None:
+        """Hold the widest power range that was needed since `open`; does nothing where there is no choice.
+
+        Raises:
+            ReplyError: the reply to a query of the range holds none.
+            LinkError: the connection is lost, or the instrument did not take the range.
         """
 
     def recover(self) -> None:

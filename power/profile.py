@@ -15,7 +15,7 @@ from power import profile_sections as sections
 from power.checked_table import CheckedTable
 from power.errors import ProfileError
 from power.meter import Kind, Scope
-from power.profile_sections import Accuracy, Check, Integrate, Limits, Ready, Terminators
+from power.profile_sections import Accuracy, Check, Integrate, Limits, RangeCommands, Ready, Terminators
 
 NR3 = r"[+-]?\d+\.\d+E[+-]\d{2}"
 """A number as IEEE 488.2 NR3 with two digits of exponent: no part of it that lacks its end matches too."""
@@ -62,8 +62,7 @@ class Profile:
         stop: commands at the end.
         error: query for the oldest error; "" where there is none.
         error_ok: pattern searched in its reply that means "no error".
-        range_query: query for the range; "" where there is none.
-        range_w: pattern searched in its reply; the product of its groups is the range in watts. "" with no query.
+        range: how the power range is read and held; None where it is not known.
         integrate: the integrator's commands; None where it is not used.
         terminators: of replies and commands; "\n" where the file names none.
         sha256: of the file's bytes, in hexadecimal.
@@ -97,8 +96,7 @@ class Profile:
     stop: tuple[str, ...]
     error: str
     error_ok: str
-    range_query: str
-    range_w: str
+    range: RangeCommands | None
     integrate: Integrate | None
     terminators: Terminators
     sha256: str
@@ -190,10 +188,6 @@ def _profile(table: CheckedTable, sha256: str) -> Profile:
     if bool(volts) != (bool(block) and block_field == "current_a"):
         raise table.wrong("volts", "does not fit", 'a block with block_field "current_a" needs it, nothing else has it')
     fields, power_from = sections.read_fields(table, bool(block))
-    range_query = table.line("range_query", "")
-    range_w = table.pattern("range_w", groups=1) if range_query else ""
-    if not range_query and table.has("range_w"):
-        raise table.wrong("range_w", "has no query", 'allowed is range_w beside "range_query" only')
     profile = Profile(
         name=name,
         description=table.text("description"),
@@ -223,8 +217,7 @@ def _profile(table: CheckedTable, sha256: str) -> Profile:
         stop=table.lines("stop"),
         error=table.line("error", ""),
         error_ok=table.pattern("error_ok", r"^\+?0\b"),
-        range_query=range_query,
-        range_w=range_w,
+        range=sections.read_range(table),
         integrate=sections.read_integrate(table),
         terminators=sections.read_terminators(table),
         sha256=sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from power.checked_table import CheckedTable
@@ -11,6 +12,7 @@ FIELDS = ("power_w", "energy_wh", "elapsed_s", "voltage_v", "current_a")
 PRODUCT = "voltage_v*current_a"
 """The only other way to a power, for direct current alone: it ignores the phase."""
 
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _TERMINATORS = ("\n", "\r\n", "\r")
 _MAX_VALUES = 256
 
@@ -43,6 +45,24 @@ class Integrate(NamedTuple):
     start: str
     stop: str
     settle_s: float
+
+
+class RangeCommands(NamedTuple):
+    """The power range: how it is read, left to the instrument, and held.
+
+    Attributes:
+        query: for the range in force.
+        watts: pattern searched in its reply; the product of its groups is the range in watts.
+        auto: command after which the instrument chooses the range; "" where there is none.
+        fix: command that holds a range; ``{1}`` stands for the first group of the reply. "" where there is none.
+        held: proves that the range is held; None where the instrument cannot tell.
+    """
+
+    query: str
+    watts: str
+    auto: str = ""
+    fix: str = ""
+    held: Check | None = None
 
 
 class Accuracy(NamedTuple):
@@ -118,6 +138,34 @@ def read_numbers(table: CheckedTable, fields: dict[str, int]) -> dict[str, str]:
     numbers = {field: entries.pattern(field) for field in fields if entries.has(field)}
     entries.finish()
     return numbers
+
+
+def read_range(table: CheckedTable) -> RangeCommands | None:
+    """Read `[range]`.
+
+    Raises:
+        ProfileError: no query or pattern, one of `auto` and `fix` without the other, or a placeholder of `fix` for
+            which the pattern has no group.
+    """
+    entries = table.table("range")
+    if entries is None:
+        return None
+    query, watts = entries.line("query"), entries.pattern("watts", groups=1)
+    auto, fix = entries.line("auto", ""), entries.line("fix", "")
+    held = entries.table("held")
+    check = None if held is None else Check(held.line("query"), held.pattern("expect"))
+    if held is not None:
+        held.finish()
+    entries.finish()
+    if bool(auto) != bool(fix):
+        raise entries.wrong("fix" if auto else "auto", "is missing", "a ranging pass needs auto and fix, or neither")
+    if held is not None and not fix:
+        raise entries.wrong("held", "stands without fix", "it proves that fix was taken")
+    groups = re.compile(watts).groups
+    wrong = [text for text in _PLACEHOLDER.findall(fix) if not text.isdigit() or not 1 <= int(text) <= groups]
+    if wrong or "{" in _PLACEHOLDER.sub("", fix):
+        raise entries.wrong("fix", f"is {fix!r}"[:90], f"allowed are {{1}} to {{{groups}}}, the groups of watts")
+    return RangeCommands(query, watts, auto, fix, check)
 
 
 def read_accuracy(table: CheckedTable) -> Accuracy:

@@ -6,20 +6,25 @@ import dataclasses
 import math
 from pathlib import Path
 
-from power.errors import LinkError, PowerError, ReplyError
+from power.errors import LinkError, PowerError, ReplyError, TraceError
 from power.meter import MeterInfo, Reading
 from power.trace import FLAGS, Trace
 from power.trace_file import read_trace
 
 LINK_FLAGS = ("eof", "reset", "unreachable", "replaced")
 """Flags of a lost connection; all others are replies without a value."""
+REPLAY = "replay:"
+"""Begins the resource of a replay, as it begins the words of a user who asks for one."""
+_NAME = "replay of "
+_SOURCE = "a replay needs a trace as `iot-farm run --power` and `iot-farm power record` write it"
 
 
 class ReplayMeter:
     """Readings of a file in their order, as fast as they are asked for.
 
-    A flagged sample is the error that it once was. Identity, accuracy and whether it was measured are those of the
-    recording; the resource is the file.
+    A flagged sample is the error that it once was. Identity, accuracy, range and whether it was measured are those of
+    the recording. Name and resource say that it is a replay: samples get the clock of whoever asks, so the power is
+    that of the recording and the phases are those of another run.
 
     Args:
         path: a file of `power.trace_file.write_trace`.
@@ -48,8 +53,16 @@ class ReplayMeter:
         Raises:
             TraceError: the file cannot be used.
         """
-        self._trace = read_trace(self._path).trace
-        self._info = dataclasses.replace(self._trace.meter, resource=str(self._path))
+        if not self._path.name:
+            raise TraceError(f"{REPLAY}{self._path} names no file", f"for example {REPLAY}results/run.power.csv")
+        try:
+            self._trace = read_trace(self._path).trace
+        except TraceError as error:
+            raise TraceError(error.message, error.hint or _SOURCE) from None
+        meter = self._trace.meter
+        self._info = dataclasses.replace(
+            meter, name=_NAME + meter.name.removeprefix(_NAME), resource=f"{REPLAY}{self._path}"
+        )
         self._next = 0
 
     def read(self) -> Reading:
@@ -83,6 +96,9 @@ class ReplayMeter:
         """
         if self._trace is None or self._next >= len(self._trace):
             raise LinkError(f"{self._path} has no further samples", cause="eof")
+
+    def fix_range(self) -> None:
+        """The range is that of the recording."""
 
     def close(self) -> None:
         """Let go of the samples; `open` begins anew. Does nothing the second time."""

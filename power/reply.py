@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from power.errors import ReplyError
 from power.meter import Reading
 from power.profile import NO_VALUE, OVERRANGE, Profile
+from power.profile_sections import RangeCommands
 
 _HEADER = re.compile(r":?[A-Za-z][A-Za-z0-9:]*[ ]+(?=[+\-.0-9]|NAN|INF)", re.IGNORECASE)
 _NUMBER_CUT = re.compile(r"[+-]?(\d+(\.\d*)?(E[+-]?\d*)?)?", re.IGNORECASE)  # how a number may begin
@@ -131,23 +133,30 @@ def _block_length(raw: bytes) -> tuple[int, int]:
     return begin, int(length)
 
 
-def parse_range(profile: Profile, raw: bytes) -> float:
-    """Read the reply to `profile.range_query`.
+class PowerRange(NamedTuple):
+    """A range in watts, and the texts of the instrument's reply that it is the product of."""
+
+    range_w: float
+    texts: tuple[str, ...]
+
+
+def parse_range(commands: RangeCommands, raw: bytes) -> PowerRange:
+    """Read the reply to the query of a range.
 
     Returns:
-        The range in watts: the product of the groups of `profile.range_w`.
+        The product of the groups of `commands.watts`, and these groups.
 
     Raises:
         ReplyError: "garbage" where the pattern is not found or gives no power above 0; else as in `parse_reply`.
     """
-    found = re.search(profile.range_w, _text(raw)) if profile.range_w else None
+    found = re.search(commands.watts, _text(raw))
     if found is None:
-        raise ReplyError(f"{_shown(raw)} names no range as profile {profile.name} knows it", "garbage")
+        raise ReplyError(f"{_shown(raw)} names no range as the profile knows it", "garbage")
     factors = [_float(group) if group else None for group in found.groups()]
     range_w = math.prod(math.nan if factor is None else factor for factor in factors)
     if not (range_w > 0 and math.isfinite(range_w)):
         raise ReplyError(f"{_shown(raw)} names no range above 0 W", "garbage")
-    return range_w
+    return PowerRange(range_w, found.groups())
 
 
 def _text(raw: bytes) -> str:

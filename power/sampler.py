@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -11,8 +13,8 @@ import numpy as np
 
 from power.errors import LinkError, ReplyError
 from power.meter import Meter, MeterInfo, Reading
-from power.trace import Trace
-from power.trace_file import to_ns, to_s
+from power.recording import to_ns, to_s
+from power.trace import FLAGS, Trace
 
 MAX_RATE_HZ: Final = 50.0
 """A thread shares the interpreter with the benchmark: above this its round trips grow to 10 ms (measured)."""
@@ -23,6 +25,8 @@ _FROZEN_CLOCK_S: Final = 2.5
 """An integrator's clock counts whole seconds on some meters, and moves within this."""
 _PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
+_RANGING_S: Final = 5.0
+"""Long enough to connect again meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +48,18 @@ class Sampler:
 
     Args:
         meter: opened on entry, closed on exit; nobody else may use it meanwhile.
-        rate_hz: readings per second; None is two per update of the meter, at most `MAX_RATE_HZ`.
+        rate_hz: readings per second; None is two per update of the meter.
+        limit_hz: never more than this; `power.sampling_process` goes beyond `MAX_RATE_HZ`.
 
     Raises:
         LinkError: the meter cannot be opened.
     """
 
-    def __init__(self, meter: Meter, rate_hz: float | None = None) -> None:
+    def __init__(self, meter: Meter, rate_hz: float | None = None, *, limit_hz: float = MAX_RATE_HZ) -> None:
         self._meter = meter
         self._rate_hz = rate_hz
+        self._limit_hz = limit_hz
+        self._ranging: Future[None] | None = None
         self._samples: list[_Sample] = []
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -74,6 +81,17 @@ class Sampler:
         self.stop()
 
     @property
+    def info(self) -> MeterInfo:
+        """What is sampled, with the range as it is now.
+
+        Raises:
+            LinkError: sampling never began.
+        """
+        if self._info is None:
+            raise LinkError("the meter was never open")
+        return self._info
+
+    @property
     def failure(self) -> str:
         """Why sampling ended by itself; "" while it goes on."""
         return self._failure
@@ -85,14 +103,51 @@ class Sampler:
             self._thread.join()
         self._meter.close()
 
+    def require_reading(self, within_s: float) -> None:
+        """Wait for the first good reading.
+
+        Args:
+            within_s: for so many seconds.
+
+        Raises:
+            LinkError: none came; the message names what came instead.
+        """
+        give_up_s = time.monotonic() + within_s
+        while time.monotonic() < give_up_s and not self._failure:
+            with self._lock:
+                flags = [sample.flag for sample in self._samples]
+            if "" in flags:
+                return
+            time.sleep(_PAUSE_S)
+        what = f"{flags[-1]!r}: {FLAGS[flags[-1]]}" if flags else "no reply at all"
+        raise LinkError(
+            f"{self.info.resource} gives no reading within {within_s:g} s ({what})",
+            "`iot-farm power probe` shows the dialogue",
+        )
+
+    def fix_range(self) -> None:
+        """Have the sampling thread hold the meter's range.
+
+        Raises:
+            PowerError: the meter did not take it, or is not there.
+        """
+        self._ranging = Future()
+        if not self._thread.is_alive():
+            raise LinkError(self._failure or "the meter is not open")
+        try:
+            self._ranging.result(_RANGING_S)
+        except FutureTimeoutError:
+            raise LinkError(f"the meter did not hold its range within {_RANGING_S:g} s") from None
+        finally:
+            self._ranging = None
+
     def trace(self) -> Trace:
         """All samples so far, in the order of their time.
 
         Raises:
             LinkError: sampling never began.
         """
-        if self._info is None:
-            raise LinkError("the meter was never open")
+        info = self.info
         with self._lock:
             samples = list(self._samples)
         samples.sort(key=lambda sample: sample.at_ns)
@@ -101,7 +156,7 @@ class Sampler:
             return np.array(values, dtype=np.float64)
 
         return Trace(
-            meter=self._info,
+            meter=info,
             at_s=column([to_s(sample.at_ns) for sample in samples]),
             utc_s=column([sample.utc_s for sample in samples]),
             power_w=column([sample.power_w for sample in samples]),
@@ -112,14 +167,23 @@ class Sampler:
         )
 
     def _run(self) -> None:
-        assert self._info is not None
-        rate_hz = self._rate_hz or 2 / self._info.update_s
-        period_s = 1 / min(rate_hz, MAX_RATE_HZ)
-        shift_s = self._info.update_s / 2 if self._info.kind == "average" else 0.0
+        try:
+            self._sample()
+        except Exception as error:  # a thread that dies of a bug must not look like a quiet meter
+            self._failure = f"sampling broke off: {error!r}"
+            raise
+        finally:
+            self.cpu_s = time.thread_time()
+
+    def _sample(self) -> None:
+        info = self.info
+        period_s = 1 / min(self._rate_hz or 2 / info.update_s, self._limit_hz)
+        shift_s = info.update_s / 2 if info.kind == "average" else 0.0
         due_s = time.monotonic()
-        life = _Life(self._info.update_s)
+        life = _Life(info.update_s)
         while not self._stop.wait(max(0.0, due_s - time.monotonic())):
             due_s = max(due_s + period_s, time.monotonic())
+            self._fix_range_if_asked()
             begun_s = time.monotonic()
             flag, reading, lost = "", None, False
             try:
@@ -134,7 +198,18 @@ class Sampler:
             self._keep(begun_s, ended_s, shift_s, flag, reading)
             if lost and not self._recover():
                 break
-        self.cpu_s = time.thread_time()
+
+    def _fix_range_if_asked(self) -> None:
+        asked = self._ranging
+        if asked is None or asked.done():
+            return
+        try:
+            self._meter.fix_range()
+        except (ReplyError, LinkError) as error:
+            asked.set_exception(error)
+        else:
+            self._info = self._meter.info
+            asked.set_result(None)
 
     def _keep(self, begun_s: float, ended_s: float, shift_s: float, flag: str, reading: Reading | None) -> None:
         nothing = float("nan")
@@ -169,6 +244,7 @@ class Sampler:
                     return False
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
+                self._info = self._meter.info
                 return True
         return False
 

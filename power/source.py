@@ -9,7 +9,7 @@ from typing import Final
 from power.errors import PowerError
 from power.instrument import Instrument
 from power.meter import Meter
-from power.profile import Profile, load_profile, shipped_profiles
+from power.profile import load_profile, shipped_profiles
 from power.replay import ReplayMeter
 from power.sysfs import Ina3221Meter, RaplMeter
 from power.virtual_meter import Device, VirtualMeter
@@ -38,6 +38,12 @@ def open_source(
     Raises:
         PowerError: the words name no meter, or a file of theirs cannot be used.
     """
+    if "::" in source:
+        return Instrument(source, (*map(load_profile, profiles), *shipped_profiles()))
+    if profiles:
+        raise PowerError(
+            f"a profile is for an instrument, and '{source}' is none", "name a VISA resource, or no profile"
+        )
     if source == "virtual":
         return VirtualMeter(pids=pids, devices=devices, device=device)
     if source == "rapl":
@@ -46,10 +52,4 @@ def open_source(
         return Ina3221Meter()
     if source.startswith(_REPLAY):
         return ReplayMeter(Path(source.removeprefix(_REPLAY)))
-    if "::" in source:
-        return Instrument(source, (*_own(profiles), *shipped_profiles()))
     raise PowerError(f"'{source}' is no power meter", f"there are {WORDS}")
-
-
-def _own(paths: Sequence[Path]) -> list[Profile]:
-    return [load_profile(path) for path in paths]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections import deque
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +14,23 @@ from power.meter import MeterInfo, Reading
 RAPL_FOLDER: Final = Path("/sys/class/powercap")
 HWMON_FOLDER: Final = Path("/sys/class/hwmon")
 _RAPL_UPDATE_S: Final = 0.1
+_RAPL_LEAST_S: Final = 0.75 * _RAPL_UPDATE_S
+"""Asked twice per update and never quite on time, the reading nearest to an update ago is the one meant."""
 _INA_UPDATE_S: Final = 0.1
 _J_PER_UJ: Final = 1e-6
+_W_PER_MV_MA: Final = 1e-6
+_PACKAGE: Final = re.compile(r"package-\d+(-die-\d+)?")
+"""Domains that add up to all processors. `psys` beside them is the whole platform, and would count them twice."""
+_PACKAGE_MAX_W: Final = 5000.0
+"""No processor takes as much: a counter that was set back looks like one that came to its end."""
+_INPUT_RAIL: Final = re.compile(r"_IN$|SYSTEM|TOTAL", re.IGNORECASE)
 
 
 class RaplMeter:
-    """Mean power of all processor packages between two readings of their energy counters (powercap, microjoules).
+    """Mean power of all processor packages by their energy counters (powercap, microjoules).
+
+    A reading is the mean over the last update interval, so that its sample may stand at the interval's middle like
+    that of an analyzer.
 
     Args:
         folder: where the kernel shows the counters.
@@ -26,7 +39,7 @@ class RaplMeter:
     def __init__(self, folder: Path = RAPL_FOLDER) -> None:
         self._folder = folder
         self._counters: list[tuple[Path, int]] = []
-        self._last: tuple[float, list[int]] | None = None
+        self._seen: deque[tuple[float, list[int]]] = deque()
 
     @property
     def info(self) -> MeterInfo:
@@ -41,6 +54,7 @@ class RaplMeter:
             measured=True,
             kind="average",
             update_s=_RAPL_UPDATE_S,
+            range_mode="fixed",
         )
 
     def open(self) -> None:
@@ -49,49 +63,69 @@ class RaplMeter:
         Raises:
             LinkError: there are none, or they may not be read.
         """
-        packages = sorted(self._folder.glob("intel-rapl:[0-9]*"))
-        found = [package for package in packages if package.name.count(":") == 1]
-        if not found:
-            raise LinkError(f"no RAPL counters in {self._folder}", "not every machine has them; virtual ones never do")
-        try:
-            self._counters = [
-                (package / "energy_uj", int((package / "max_energy_range_uj").read_text())) for package in found
-            ]
-            self._last = self._now()
-        except (OSError, ValueError) as error:
-            raise LinkError(
-                f"RAPL counters cannot be read: {error}", "only root may read them on most systems"
-            ) from None
+        self._counters = self._find()
+        self._begin_anew()
 
     def read(self) -> Reading:
-        """Mean power since the last reading, in watts.
+        """Mean power of the last update interval, in watts.
 
         Raises:
-            ReplyError: the counters did not move.
+            ReplyError: the counters did not move, or jumped.
             LinkError: they are gone.
         """
-        try:
-            now_s, counts = self._now()
-        except (OSError, ValueError) as error:
-            raise LinkError(f"RAPL counters cannot be read: {error}", cause="eof") from None
-        assert self._last is not None
-        (before_s, before), self._last = self._last, (now_s, counts)
+        # Between two readings without a pause the counters stand still.
+        time.sleep(max(0.0, self._seen[0][0] + _RAPL_UPDATE_S / 2 - time.monotonic()))
+        now_s, counts = self._now()
+        while len(self._seen) > 1 and now_s - self._seen[1][0] >= _RAPL_LEAST_S:
+            self._seen.popleft()
+        before_s, before = self._seen[0]
+        self._seen.append((now_s, counts))
+        elapsed_s = now_s - before_s
         joules = 0.0
-        for (_, span), old, new in zip(self._counters, before, counts, strict=True):
-            joules += ((new - old) if new >= old else new + span - old) * _J_PER_UJ  # a counter begins anew at its end
-        if joules <= 0 or now_s <= before_s:
+        for (path, span), old, new in zip(self._counters, before, counts, strict=True):
+            used_j = ((new - old) if new >= old else new + span - old) * _J_PER_UJ  # a counter begins anew at its end
+            if used_j > _PACKAGE_MAX_W * elapsed_s:
+                self._begin_anew()
+                raise ReplyError(f"{path} jumped by {used_j:.4g} J in {elapsed_s:.3g} s", "limit")
+            joules += used_j
+        if joules <= 0:
             raise ReplyError("the RAPL counters did not move", "frozen")
-        return Reading(joules / (now_s - before_s))
+        return Reading(joules / elapsed_s)
+
+    def fix_range(self) -> None:
+        """There is one range."""
 
     def recover(self) -> None:
-        """Find the counters again."""
-        self.open()
+        """Find the same counters again.
+
+        Raises:
+            LinkError: they are not there, or others are (cause "replaced").
+        """
+        counters = self._find()
+        if counters != self._counters:
+            raise LinkError(f"other RAPL counters than before in {self._folder}", "measure again", "replaced")
+        self._begin_anew()
 
     def close(self) -> None:
         """Nothing is held."""
 
+    def _find(self) -> list[tuple[Path, int]]:
+        """The counter of each package, and where it begins anew, in microjoules."""
+        packages = [
+            package
+            for package in sorted(self._folder.glob("intel-rapl:*"))
+            if package.name.count(":") == 1 and _PACKAGE.fullmatch(_text(package / "name"))
+        ]
+        if not packages:
+            raise LinkError(f"no RAPL counters in {self._folder}", "not every machine has them; virtual ones never do")
+        return [(package / "energy_uj", _counter(package / "max_energy_range_uj")) for package in packages]
+
+    def _begin_anew(self) -> None:
+        self._seen.clear()
+        self._seen.append(self._now())
+
     def _now(self) -> tuple[float, list[int]]:
-        counts = [int(path.read_text()) for path, _ in self._counters]
+        counts = [_counter(path) for path, _ in self._counters]
         return time.monotonic(), counts
 
 
@@ -122,45 +156,87 @@ class Ina3221Meter:
             measured=True,
             kind="point",
             update_s=_INA_UPDATE_S,
+            range_mode="fixed",
         )
 
     def open(self) -> None:
-        """Find the channel of the whole board's input.
+        """Find the channel of the whole board's input, and read it once.
 
         Raises:
-            LinkError: there is none.
+            LinkError: there is none, or it cannot be read.
         """
+        self._channel, self._label = self._find()
+        try:
+            self._measure()
+        except ReplyError as error:
+            raise LinkError(error.message, "is the board's sensor driver the right one?") from None
+
+    def read(self) -> Reading:
+        """Power of this instant, in watts.
+
+        Raises:
+            ReplyError: what the sensor shows is no power.
+            LinkError: the sensor cannot be read.
+        """
+        return Reading(self._measure())
+
+    def fix_range(self) -> None:
+        """There is one range."""
+
+    def recover(self) -> None:
+        """Find the same channel again.
+
+        Raises:
+            LinkError: it is not there or cannot be read, or another one is there (cause "replaced").
+        """
+        found = self._find()
+        if found != (self._channel, self._label):
+            raise LinkError(f"another INA3221 rail than before: {found[1]}", "measure again", "replaced")
+        self._measure()
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _find(self) -> tuple[tuple[Path, Path], str]:
+        """Files of millivolts and milliamperes, and the rail's label."""
+        rails = []
         for chip in sorted(self._folder.glob("hwmon*")):
             if _text(chip / "name") != "ina3221":
                 continue
             for label in sorted(chip.glob("in*_label")):
                 text = _text(label)
                 number = label.name.removeprefix("in").removesuffix("_label")
-                if "_IN" in text.upper() or "SYSTEM" in text.upper():
-                    self._channel = (chip / f"in{number}_input", chip / f"curr{number}_input")
-                    self._label = text
-                    return
-        raise LinkError(f"no INA3221 with an input rail in {self._folder}", "this is for Jetson boards")
+                if _INPUT_RAIL.search(text):
+                    return (chip / f"in{number}_input", chip / f"curr{number}_input"), text
+                rails.append(text)
+        seen = f"; its rails are {', '.join(rails)}" if rails else ""
+        raise LinkError(f"no INA3221 with an input rail in {self._folder}{seen}", "this is for Jetson boards")
 
-    def read(self) -> Reading:
-        """Power of this instant, in watts.
-
-        Raises:
-            LinkError: the sensor cannot be read.
-        """
+    def _measure(self) -> float:
         assert self._channel is not None
-        try:
-            millivolts, milliamperes = (int(path.read_text()) for path in self._channel)
-        except (OSError, ValueError) as error:
-            raise LinkError(f"the INA3221 cannot be read: {error}", cause="eof") from None
-        return Reading(millivolts * milliamperes * 1e-6)
+        values = []
+        for path in self._channel:
+            try:
+                values.append(int(path.read_text(encoding="ascii")))
+            except OSError as error:
+                raise LinkError(f"the INA3221 cannot be read: {path}: {error.strerror}", cause="eof") from None
+            except ValueError:
+                raise ReplyError(f"the INA3221 shows no whole number: {path}", "garbage") from None
+        millivolts, milliamperes = values
+        if millivolts < 0 or milliamperes < 0:
+            raise ReplyError(f"the INA3221 shows {millivolts} mV and {milliamperes} mA", "negative")
+        return millivolts * milliamperes * _W_PER_MV_MA
 
-    def recover(self) -> None:
-        """Find the channel again."""
-        self.open()
 
-    def close(self) -> None:
-        """Nothing is held."""
+def _counter(path: Path) -> int:
+    """A counter of powercap, in microjoules."""
+    hint = "only root may read them on most systems"
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except OSError as error:
+        raise LinkError(f"RAPL counters cannot be read: {path}: {error.strerror}", hint, "eof") from None
+    except ValueError:
+        raise LinkError(f"RAPL counters cannot be read: {path} holds no whole number", hint, "eof") from None
 
 
 def _text(path: Path) -> str:

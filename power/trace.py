@@ -30,6 +30,7 @@ FLAGS = {
     "unreachable": "no connection",
     "replaced": "another instrument answers than before",
     "restarted": "the same instrument, but its integrator began anew",
+    "range": "the power range is no longer the one that was held",
     "frozen": "the same value to the last digit for longer than a live meter shows it",
 }
 """Why a sample has no power: the word that stands in the trace, and what it means."""
@@ -67,3 +68,9 @@ class Trace:
 
     def __len__(self) -> int:
         return len(self.at_s)
+
+
+def empty_trace(meter: MeterInfo) -> Trace:
+    """A trace of a meter that gave no sample."""
+    nothing = np.array([], dtype=np.float64)
+    return Trace(meter, nothing, nothing, nothing, nothing, (), nothing, nothing)

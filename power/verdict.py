@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from power.arithmetic import Arithmetic
 from power.baseline import Baseline
 from power.cross_check import CrossCheck
 from power.errors import PowerError
@@ -15,8 +16,8 @@ from power.integral import Integral
 from power.phases import Phase, PhaseName
 from power.trace import FLAGS, Trace
 
-BROKEN_FLAGS = ("frozen", "restarted", "replaced")
-"""Flags after which the samples are not those of one live instrument."""
+BROKEN_FLAGS = ("frozen", "restarted", "replaced", "range")
+"""Flags after which the samples are not those of one live instrument in one range."""
 IDLE_AIM_S = 30.0
 """An idle phase of this length is what the interval of the baseline was checked for."""
 
@@ -32,14 +33,12 @@ class Settings:
         updates_min: least length of the run in updates of the meter; 20, where an edge moves the energy by some
             per cent already.
         k: coverage factor of every uncertainty; 2.0, about 95 %.
-        fixed_range: the range of the meter was fixed before the idle phase; False (automatic) is a reason against.
     """
 
     coverage_min: float = 0.95
     gap_max_s: float = 2.0
     updates_min: int = 20
     k: float = 2.0
-    fixed_range: bool = True
 
     def __post_init__(self) -> None:
         """Refuse limits that limit nothing.
@@ -86,7 +85,7 @@ def phase_reasons(trace: Trace, phases: Mapping[PhaseName, Phase], frames: int, 
     reasons += [f"samples flagged {flag!r}: {FLAGS[flag]}" for flag in BROKEN_FLAGS if flag in flags]
     if "overrange" in flags:
         reasons.append("power above the range of the meter: the range does not hold for the whole measurement")
-    if not settings.fixed_range:
+    if trace.meter.range_mode == "automatic":
         reasons.append("the range of the meter was not fixed: a range change breaks the difference of run and idle")
     return reasons
 
@@ -105,8 +104,10 @@ def coverage_reasons(name: PhaseName, integral: Integral, settings: Settings) ->
     return reasons
 
 
-def energy_reasons(run: Integral, idle: Baseline | None, check: CrossCheck | None) -> list[str]:
-    """Reasons in the figures: idle above run, two integrals that disagree."""
+def energy_reasons(
+    run: Integral, idle: Baseline | None, check: CrossCheck | None, product: Arithmetic | None
+) -> list[str]:
+    """Reasons in the figures: idle above run, two ways to one energy that disagree."""
     reasons = []
     if idle is not None and idle.mean_w > run.mean_w:
         reasons.append(f"idle power of {idle.mean_w:.4g} W is above the {run.mean_w:.4g} W of the run")
@@ -114,6 +115,11 @@ def energy_reasons(run: Integral, idle: Baseline | None, check: CrossCheck | Non
         reasons.append(
             f"the meter's own integrator is {check.difference_j:+.3g} J off the samples, "
             f"more than {check.bound_j:.3g} J"
+        )
+    if product is not None and not product.agrees:
+        reasons.append(
+            f"power x time per frame is {product.difference_j:+.3g} J per frame off the integral, more than "
+            f"{product.bound_j:.3g} J: the window of the frames and that of the power are not the same"
         )
     return reasons
 
@@ -133,6 +139,8 @@ def notes(trace: Trace, phases: Mapping[PhaseName, Phase], idle: Baseline | None
         found.append(
             "the meter's range or its accuracy (range %) is unknown: no uncertainty of total and static energy"
         )
+    if meter.range_mode == "unknown":
+        found.append("whether the meter's range stayed the same is unknown: its offset is not taken to cancel")
     if meter.kind == "point":
         found.append("point readings: what happens between two readings is not in the uncertainty")
     if not meter.measured:

@@ -18,8 +18,6 @@ Device = Literal["pi3", "tx2"]
 
 CLASS_PCT: Final = 0.1
 """Per cent of reading and of range: what power analyzers of the usual class state. The virtual one errs by less."""
-_RANGE: Final = ("--range", "150")
-"""Watts: 300 V x 0.5 A, the range in which a meter of this class sees a farm of small devices."""
 _STOP_S: Final = 5.0
 
 
@@ -50,7 +48,7 @@ class VirtualMeter:
         Raises:
             LinkError: it does not start, or does not answer.
         """
-        command = [sys.executable, "-m", "power.virtual", "--persona", "wt300e", "--load", self._load, *_RANGE]
+        command = [sys.executable, "-m", "power.virtual", "--persona", "wt300e", "--load", self._load]
         # The pipe is the leash: the analyzer ends when this process does, however that happens.
         self._process = subprocess.Popen(  # noqa: S603  our own command line
             [*command, "--host", self._host], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -66,6 +64,10 @@ class VirtualMeter:
     def read(self) -> Reading:
         """One reading, see `Instrument.read`."""
         return self._running().read()
+
+    def fix_range(self) -> None:
+        """Hold its range, see `Instrument.fix_range`."""
+        self._running().fix_range()
 
     def recover(self) -> None:
         """Connect again, see `Instrument.recover`."""

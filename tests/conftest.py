@@ -11,6 +11,18 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+TOGETHER = {"ck", "farm"}
+"""Folders whose tests take turns where the suite runs in several processes: two farms of one of them would be slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where the suite runs in several processes, a module stays in one, and so do these folders."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Folders of this test session for everything that a command may write."""
@@ -19,6 +31,6 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         environment.setenv("IOT_FARM_RESULTS", str(home / "results"))
         environment.setenv("IOT_FARM_STATE", str(home / "state"))
         environment.setenv("CK_REPOS", str(home / "CK"))
-        for name in ("CK_LOCAL_REPO", "CK_TARGET_PATH", "STAT_REPEAT"):
+        for name in ("CK_LOCAL_REPO", "CK_TARGET_PATH", "STAT_REPEAT", "POWER", "POWER_IDLE_S", "POWER_PROFILE"):
             environment.delenv(name, raising=False)
         yield home

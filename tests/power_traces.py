@@ -28,6 +28,7 @@ METER = MeterInfo(
     reading_pct=0.1,
     range_pct=0.05,
     range_w=30.0,
+    range_mode="fixed",
 )
 
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from harness.errors import BadInputError, FarmError
+from power.arithmetic import Pace
 from power.energy import Energy, analyze
 from power.errors import LinkError, PowerError
 from power.phases import Markers, PhaseName
-from power.sampler import Sampler
+from power.sampling import FASTEST_HZ, Sampling, start_sampling
 from power.source import open_source
 from power.trace_file import write_trace
 from power.virtual_meter import Device
 
-DEFAULT_IDLE_S = 30.0
+DEFAULT_IDLE_S: Final = 30.0
 """Length of each idle phase: the baseline's interval was checked for this."""
+RANGING_S: Final = 2.0
+"""The warm-up lasts at least so long, for an automatic range to find the range of the load."""
+_FIRST_READING_S: Final = 5.0
 
 
 @dataclass(frozen=True)
@@ -30,28 +35,41 @@ class PowerOptions:
         source: `virtual`, `replay:FILE`, `rapl`, `ina3221` or a VISA resource.
         idle_s: seconds of idling before and after the window.
         profiles: profile files besides the shipped ones.
+        rate_hz: readings per second; None is two per update of the meter.
+
+    Raises:
+        BadInputError: a number out of its range.
     """
 
     source: str
     idle_s: float = DEFAULT_IDLE_S
     profiles: tuple[Path, ...] = ()
+    rate_hz: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.idle_s) and self.idle_s > 0):
             raise BadInputError(f"--idle {self.idle_s} is not a positive number of seconds", "for example --idle 30")
+        if self.rate_hz is not None and not 0 < self.rate_hz <= FASTEST_HZ:
+            raise BadInputError(
+                f"--power-rate {self.rate_hz} is out of range", f"0 < rate <= {FASTEST_HZ:g} per second"
+            )
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""
-        return {"source": self.source, "idle_s": self.idle_s}
+        return {"source": self.source, "idle_s": self.idle_s, "rate_hz": self.rate_hz}
 
 
 class Phases(Protocol):
     """Marks the parts of a run for whoever measures its energy."""
 
     idle_s: float
+    ranging_s: float
 
     def begin(self, pids: Sequence[int], devices: int, device: Device) -> None:
         """Open the meter; the processes and devices are those that it feeds."""
+
+    def fix_range(self) -> None:
+        """The load was there: hold the range that it needs."""
 
     def phase(self, name: PhaseName) -> AbstractContextManager[None]:
         """Mark what happens inside the `with` block."""
@@ -62,9 +80,13 @@ class NoMeter:
     """Marks nothing: the run has no meter, and no idle phases."""
 
     idle_s = 0.0
+    ranging_s = 0.0
 
     def begin(self, pids: Sequence[int], devices: int, device: Device) -> None:
         """Open nothing."""
+
+    def fix_range(self) -> None:
+        """Hold nothing."""
 
     def phase(self, name: PhaseName) -> AbstractContextManager[None]:
         """Mark nothing."""
@@ -79,14 +101,34 @@ class RunMeter:
         options: which, and how.
     """
 
+    ranging_s = RANGING_S
+
     def __init__(self, options: PowerOptions) -> None:
         self.options = options
         self.idle_s = options.idle_s
         self._markers = Markers()
-        self._sampler: Sampler | None = None
+        self._sampling: Sampling | None = None
+        self._problems: list[str] = []
+
+    @property
+    def sampling(self) -> Sampling:
+        """What samples the meter.
+
+        Raises:
+            PowerError: it was never open.
+        """
+        if self._sampling is None:
+            raise PowerError("the meter was never open", "the run ended before it")
+        return self._sampling
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What went wrong with the meter, one sentence each, for the notes of the record."""
+        failure = (self._sampling.failure,) if self._sampling is not None and self._sampling.failure else ()
+        return (*self._problems, *failure)
 
     def begin(self, pids: Sequence[int], devices: int, device: Device) -> None:
-        """Open the meter and start sampling.
+        """Open the meter, start sampling, and wait for its first reading.
 
         Args:
             pids: processes that compute, on this machine (the virtual analyzer's load).
@@ -94,14 +136,27 @@ class RunMeter:
             device: whose watts the virtual analyzer shows.
 
         Raises:
-            UserError: it cannot be opened; the message names it.
+            UserError: it cannot be opened, or gives no reading; the message names it.
         """
-        with _for_users():
-            meter = open_source(
-                self.options.source, profiles=self.options.profiles, pids=pids, devices=devices, device=device
-            )
-            self._sampler = Sampler(meter)
-            self._sampler.__enter__()
+        make_meter = partial(
+            open_source,
+            self.options.source,
+            profiles=self.options.profiles,
+            pids=tuple(pids),
+            devices=devices,
+            device=device,
+        )
+        with meter_errors():
+            self._sampling = start_sampling(make_meter, self.options.rate_hz)
+            self._sampling.require_reading(_FIRST_READING_S)
+
+    def fix_range(self) -> None:
+        """Hold the range that the warm-up needed; a meter that does not costs the energy, and not the run."""
+        try:
+            self.sampling.fix_range()
+        except PowerError as error:
+            # The range stays automatic then, which is a reason against the energy.
+            self._problems.append(f"the range was not held: {error.message}")
 
     def phase(self, name: PhaseName) -> AbstractContextManager[None]:
         """Mark what happens inside the `with` block."""
@@ -109,31 +164,38 @@ class RunMeter:
 
     def end(self) -> None:
         """Let go of the meter; does nothing the second time."""
-        if self._sampler is not None:
-            self._sampler.stop()
+        if self._sampling is not None:
+            self._sampling.stop()
 
-    def energy(self, frames: int) -> Energy:
+    def energy(self, metrics: Mapping[str, float]) -> Energy:
         """Energy of the run over its distinct, verified frames.
+
+        Args:
+            metrics: of the run, by their name in `harness.metrics`.
 
         Raises:
             UserError: sampling never began.
         """
-        with _for_users():
-            return analyze(self._require().trace(), self._markers.phases, frames)
+        frames, pace = _work(metrics)
+        with meter_errors():
+            return analyze(self.sampling.trace(), self._markers.phases, frames, pace=pace)
 
-    def write(self, path: Path, frames: int) -> None:
+    def write(self, path: Path, metrics: Mapping[str, float]) -> None:
         """Write trace and phases as CSV, from which the same figures can be made again.
 
         Raises:
             UserError: the file cannot be written.
         """
-        with _for_users():
-            write_trace(path, self._require().trace(), self._markers.phases, frames)
+        frames, pace = _work(metrics)
+        with meter_errors():
+            write_trace(path, self.sampling.trace(), self._markers.phases, frames, pace)
 
-    def _require(self) -> Sampler:
-        if self._sampler is None:
-            raise PowerError("the meter was never open", "the run ended before it")
-        return self._sampler
+
+def _work(metrics: Mapping[str, float]) -> tuple[int, Pace | None]:
+    """Distinct, verified frames of a run, and their pace where it is known."""
+    clock = (metrics.get("window_s"), metrics.get("latency_mean_s"))
+    pace = Pace(clock[0], clock[1]) if clock[0] and clock[1] else None
+    return int(metrics["frames_verified"]), pace
 
 
 def energy_metrics(energy: Energy) -> dict[str, float]:
@@ -149,14 +211,20 @@ def energy_metrics(energy: Energy) -> dict[str, float]:
         "power_run_w": energy.run_w,
         "inferences_per_j": energy.inferences_per_j,
         "edp_j_s": energy.edp_j_s,
+        "energy_measured": 1.0 if energy.meter.measured else 0.0,
         "energy_coverage": energy.coverage,
     }
     return {name: value for name, value in figures.items() if value is not None}
 
 
 @contextmanager
-def _for_users() -> Iterator[None]:
-    """Errors of the meter as those of the command line."""
+def meter_errors() -> Iterator[None]:
+    """Errors of the meter as those of the command line.
+
+    Raises:
+        FarmError: for what is wrong with an instrument.
+        BadInputError: for what is wrong with a file or an option.
+    """
     try:
         yield
     except LinkError as error:

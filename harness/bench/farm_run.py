@@ -19,8 +19,6 @@ from harness.bench.preflight import ANSWER_S, Expected, require_nodes
 from harness.bench.progress import Progress
 from harness.bench.reference import Reference
 from harness.errors import FarmError
-from harness.farm.config import Address
-from harness.farm.local import is_local
 from harness.initial import Initial, Payload
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
@@ -110,12 +108,7 @@ class _FarmRun:
         descriptions = await require_nodes(self._plan, expected)
         await self._initial.start()
         try:
-            warmup = 2 * self._in_flight if options.warmup is None else options.warmup
-            if warmup:
-                await self._window("warm-up", warmup, measured=False)
-                self._check_warmup()
-            pids = [int(found["pid"]) for found in descriptions if is_local(Address(found["host"], found["port"]))]
-            await asyncio.to_thread(self._meter.begin, pids, self._plan.farm.devices, "pi3")
+            await self._warm_up()
             await self._idle("idle before")
             cpu_before_s = time.process_time()
             await self._window("measuring", options.frames, measured=True)
@@ -131,6 +124,18 @@ class _FarmRun:
         )
         closed = None if options.rate_fps is not None else self._in_flight
         return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s)
+
+    async def _warm_up(self) -> None:
+        """Warm-up frames, under which the meter finds its range."""
+        loop = asyncio.get_running_loop()
+        frames = 2 * self._in_flight if self._options.warmup is None else self._options.warmup
+        until_s = loop.time() + self._meter.ranging_s
+        while frames or loop.time() < until_s:
+            await self._window("warm-up", frames or self._in_flight, measured=False)
+            self._check_warmup()
+            if loop.time() >= until_s:
+                break
+        await asyncio.to_thread(self._meter.fix_range)
 
     async def _idle(self, name: PhaseName) -> None:
         """Let the farm idle, its nodes loaded and asked nothing."""

@@ -35,7 +35,7 @@ def run_on_host(
 ) -> tuple[Ledger, float]:
     """Measure the single device; the window holds computing and checking, nothing else.
 
-    Idle phases stand around it where its energy is measured.
+    Idle phases stand around it where its energy is measured, and the warm-up lets the meter find its range.
 
     Returns:
         The account of the window, and the CPU seconds that this process used in it.
@@ -49,11 +49,13 @@ def run_on_host(
     whole = load_block(whole_model(graph), weight_source(graph, seed=options.seed, weights=options.weights))
     warmup = WARMUP_FRAMES if options.warmup is None else options.warmup
     progress.phase("warm-up", warmup)
-    for number in range(warmup):
+    until_s, number = time.monotonic() + meter.ranging_s, 0
+    while number < warmup or time.monotonic() < until_s:
         whole(reference.images[number % len(reference.images)])
+        number += 1
         progress.frame()
+    meter.fix_range()
     ledger = Ledger(options.tolerance)
-    meter.begin([os.getpid()], 1, "tx2")
     _idle("idle before", meter, progress)
     progress.phase("measuring", options.frames)
     with meter.phase("run"):

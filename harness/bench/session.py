@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -21,8 +22,8 @@ from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference, compute_reference
 from harness.bench.verdict import judge
 from harness.errors import BadInputError
-from harness.farm.config import FarmConfig
-from harness.farm.local import require_local_initial
+from harness.farm.config import Address, FarmConfig
+from harness.farm.local import is_local, require_local_initial
 from harness.models.catalogue import model
 from harness.node.serve import refuse_taken_port
 from harness.partition.paper import partition_for
@@ -79,10 +80,12 @@ def run_benchmark(
 
 def _with_energy(record: Record, meter: RunMeter) -> Record:
     """The record with the energy of its distinct, verified frames; an INVALID energy leaves the speed as it is."""
-    energy = meter.energy(int(record.metrics["frames_verified"]))
+    energy = meter.energy(record.metrics)
     figures = energy_metrics(energy) if energy.status == "VALID" else {}
     options = {**record.options, "power": meter.options.describe()}
-    return replace(record, metrics=record.metrics | figures, energy=energy.to_document(), options=options)
+    document = energy.to_document()
+    document["notes"] += meter.problems
+    return replace(record, metrics=record.metrics | figures, energy=document, options=options)
 
 
 def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
@@ -110,7 +113,10 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None, 
     refuse_taken_port(plan.farm.initial)
     graph = plan.partition.graph
     progress.phase("asking the nodes")
-    asyncio.run(require_nodes(plan))
+    nodes = asyncio.run(require_nodes(plan))
+    # Before the reference too: a meter that is not there must not cost its seconds.
+    pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
+    meter.begin(pids, plan.farm.devices, "pi3")
     progress.phase("computing the reference")
     reference = reference or reference_for(options, plan)
     started_utc = _now_utc()
@@ -156,6 +162,7 @@ def _host(options: RunOptions, progress: Progress, reference: Reference | None, 
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
         prepare_device(options)
+    meter.begin([os.getpid()], 1, "tx2")
     progress.phase("computing the reference")
     reference = reference or reference_for(options)
     started_utc = _now_utc()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.bench.energy import DEFAULT_IDLE_S, PowerOptions, RunMeter
 from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED, MOST_FRAMES, RunOptions
 from harness.bench.session import run_benchmark
 from harness.ck.keys import benchmark_key, server_key
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 FRAMES_VARIABLE = "STAT_REPEAT"
 GPU_MEMORY_VARIABLE = "CK_TF_GPU_MEMORY_PERCENT"
+POWER_VARIABLE = "POWER"
+IDLE_VARIABLE = "POWER_IDLE_S"
+PROFILE_VARIABLE = "POWER_PROFILE"
 _WHOLE_PERCENT = 100
 _LOCK_FILE = "tmp-ck-run.lock"
 
@@ -49,22 +53,41 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
     return RunOptions(model=key.model, target_name=name, farm_file=farm_file, partition=key.partition, frames=frames)
 
 
+def meter_of(environ: Mapping[str, str]) -> RunMeter | None:
+    """The meter that the environment names; None where POWER is missing or `none`.
+
+    Raises:
+        BadInputError: POWER_IDLE_S is no positive number, or it or POWER_PROFILE stand without POWER.
+    """
+    source = environ.get(POWER_VARIABLE) or "none"
+    if source == "none":
+        for name in (IDLE_VARIABLE, PROFILE_VARIABLE):
+            if name in environ:
+                raise BadInputError(
+                    f"{name} is set without {POWER_VARIABLE}", f"for example --env.{POWER_VARIABLE}=virtual"
+                )
+        return None
+    profiles = (Path(environ[PROFILE_VARIABLE]),) if environ.get(PROFILE_VARIABLE) else ()
+    return RunMeter(PowerOptions(source, _seconds(IDLE_VARIABLE, environ, DEFAULT_IDLE_S), profiles))
+
+
 def run_key(
     key_name: str,
     environ: Mapping[str, str],
     *,
     folder: Path,
     progress: Progress,
-    file_record: Callable[[Record], None],
+    file_record: Callable[[Record, RunMeter | None], None],
 ) -> None:
     """Measure what a cmd_key says and tell CK the figures; a run that is not valid leaves no timer file.
 
     Args:
         key_name: the cmd_key.
-        environ: STAT_REPEAT, CK_TARGET_PATH and CK_TF_GPU_MEMORY_PERCENT are read.
+        environ: STAT_REPEAT, CK_TARGET_PATH, CK_TF_GPU_MEMORY_PERCENT, POWER, POWER_IDLE_S and POWER_PROFILE are
+            read.
         folder: the working directory of the `ck run`, where CK looks for the timer file.
         progress: listens to the run.
-        file_record: takes the record, valid or not, before the figures go to CK.
+        file_record: takes the record, valid or not, and the meter, before the figures go to CK.
 
     Raises:
         UserError: the run could not be made.
@@ -76,8 +99,9 @@ def run_key(
     with exclusive(folder / _LOCK_FILE, busy):
         # CK removes it too; one that outlives a failed run would be read as that run's figures.
         (folder / TIMER_FILE).unlink(missing_ok=True)
-        record = run_benchmark(options_of(key_name, environ), progress=progress)
-        file_record(record)
+        meter = meter_of(environ)
+        record = run_benchmark(options_of(key_name, environ), progress=progress, meter=meter)
+        file_record(record, meter)
         if not record.verdict.valid:
             raise InvalidRunError(
                 f"the run is INVALID: {'; '.join(record.verdict.reasons)}", f"{TIMER_FILE} is not written"
@@ -110,6 +134,21 @@ def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> in
             f"for example --env.{name}=50; the most is {MOST_FRAMES}",
         )
     return int(text)
+
+
+def _seconds(name: str, environ: Mapping[str, str], default: float) -> float:
+    text = environ.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise BadInputError(
+            f"{name} is '{text}', which is no positive number of seconds", f"for example --env.{name}=30"
+        )
+    return value
 
 
 def _percentage(name: str, environ: Mapping[str, str]) -> float | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from harness.bench.energy import RunMeter
     from harness.records.record import Record
 
 
@@ -48,8 +49,9 @@ def install() -> None:
 def run(cmd_key: str) -> None:
     """Measure what CMD_KEY says; `ck run program:request-iot-benchmark --cmd_key=CMD_KEY` calls this.
 
-    Reads STAT_REPEAT (frames, default 50), CK_TARGET_PATH (set by --target) and CK_TF_GPU_MEMORY_PERCENT, and
-    writes tmp-ck-timer.json when, and only when, the run is valid.
+    Reads STAT_REPEAT (frames, default 50), CK_TARGET_PATH (set by --target), CK_TF_GPU_MEMORY_PERCENT, POWER (as
+    --power of `iot-farm run`, default none) and POWER_IDLE_S (default 30), and writes tmp-ck-timer.json when, and
+    only when, the run is valid.
     """
     from harness.ck.commands import run_key
     from harness.cli.progress import progress_for
@@ -81,10 +83,11 @@ def _words_of_the_artifact() -> Iterator[None]:
         click.get_current_context().exit(error.exit_code)
 
 
-def _file(record: Record) -> None:
-    from harness.cli.report import print_record
-    from harness.records.store import results_folder, write_record
+def _file(record: Record, meter: RunMeter | None) -> None:
+    from harness.bench.filing import file_run
+    from harness.cli.report import print_places, print_record
+    from harness.records.store import results_folder
 
-    path = write_record(record, results_folder())
+    path, trace = file_run(record, meter, results_folder())
     print_record(record.to_document())
-    click.echo(f"record: {path}")
+    print_places(path, trace)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from harness.plan.plan import Plan
 
 _LOG_COLUMNS = 120
+_MOST_DIGITS = 6
 
 
 def console() -> Console:
@@ -55,12 +58,30 @@ def print_record(document: dict[str, Any]) -> None:
         out.print(f"  note: {note}", highlight=False, markup=False)
 
 
+def print_places(record: Path, trace: Path | None) -> None:
+    """Print where a run was filed."""
+    out = console()
+    out.print(f"record: {record}", highlight=False, markup=False, soft_wrap=True)
+    if trace is not None:
+        again = f"the same figures again: iot-farm power analyze {trace}"
+        out.print(f"power trace: {trace} ({again})", highlight=False, markup=False, soft_wrap=True)
+
+
 def print_energy(energy: dict[str, Any]) -> None:
     """Print where an energy comes from, and whether it may be used."""
     out = console()
     meter = energy["meter"]
     kind = "measured" if meter["measured"] else "[bold]virtual, not measured[/bold]"
     out.print(f"energy: {kind}, {escape(meter['name'])} ({escape(meter['identity'])}), scope {meter['scope']}")
+    check, product = energy["check"], energy.get("arithmetic")
+    if check is not None:
+        off = f"{check['difference_j']:+.3g} J of {energy['total_j']:.4g} J, allowed {check['bound_j']:.2g} J"
+        out.print(f"  the meter's own integrator: {off}", highlight=False)
+    if product is not None:
+        off = f"{product['difference_j']:+.2g} J, allowed {product['bound_j']:.2g} J"
+        out.print(f"  power x time per frame: {product['period_j']:.4g} J ({off})", highlight=False)
+        latency = f"power x latency: {product['latency_j']:.4g} J" if product["latency_j"] else product["refused"]
+        out.print(f"  {latency}", highlight=False)
     style = "green" if energy["status"] == "VALID" else "bold red"
     out.print(f"energy [{style}]{energy['status']}[/{style}]")
     for reason in energy["reasons"]:
@@ -90,6 +111,31 @@ def print_records(documents: Sequence[dict[str, Any]]) -> None:
             document["verdict"]["status"],
         )
     console().print(table)
+
+
+def print_energies(documents: Sequence[dict[str, Any]]) -> None:
+    """Print what an inference costs, one line for each record that has an energy; nothing where none has."""
+    table = Table(box=box.MARKDOWN)
+    for title in ("model", "target", "power is"):
+        table.add_column(title)
+    for title in ("static J", "dynamic J", "total J", "1/J", "verdict"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for document in documents:
+        energy = document.get("energy")
+        if energy is None:
+            continue
+        metrics = document["metrics"]
+        table.add_row(
+            document["model"]["name"],
+            escape(document["target"]["name"]),
+            "measured" if energy["meter"]["measured"] else "virtual",
+            *(_with_uncertainty(metrics, part) for part in ("static", "dynamic", "total")),
+            _figure(metrics, "inferences_per_j"),
+            energy["status"],
+        )
+    if table.row_count:
+        console().print("energy per inference, ± its uncertainty at k=2")
+        console().print(table)
 
 
 def print_host_plan(graph: ModelGraph, options: RunOptions) -> None:
@@ -170,6 +216,17 @@ def _milliseconds(value: float | None) -> str:
 
 def _devices(target: dict[str, Any]) -> str:
     return f"{target['devices']} devices" if target["kind"] == "farm" else f"1 {target['device'].upper()}"
+
+
+def _with_uncertainty(metrics: dict[str, float], part: str) -> str:
+    """An energy per inference in joules, to the digits that its uncertainty leaves."""
+    value, u_j = metrics.get(f"energy_{part}_j"), metrics.get(f"energy_{part}_u_j")
+    if value is None:
+        return "-"
+    if u_j is None:
+        return f"{value:.4f} ± unknown"
+    digits = min(_MOST_DIGITS, max(2, -math.floor(math.log10(u_j)))) if u_j > 0 else _MOST_DIGITS
+    return f"{value:.{digits}f} ± {u_j:.{digits}f}"
 
 
 def _figure(metrics: dict[str, float], metric_id: str) -> str:

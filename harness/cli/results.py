@@ -22,7 +22,7 @@ def results(folder: Path | None, latest: bool, as_json: bool) -> None:
       iot-farm results
       iot-farm results --latest --json
     """
-    from harness.cli.report import print_records
+    from harness.cli.report import print_energies, print_records
     from harness.errors import NotFoundError
     from harness.records.store import read_records, results_folder
 
@@ -36,4 +36,6 @@ def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"path": str(path), **document} for path, document in found], indent=1))
     else:
-        print_records([document for _, document in found])
+        documents = [document for _, document in found]
+        print_records(documents)
+        print_energies(documents)

@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 )
 @click.option("--idle", "idle_s", type=float, help="Seconds of idling before and after, with --power [default: 30].")
 @click.option(
+    "--power-rate",
+    "power_rate_hz",
+    type=float,
+    metavar="HZ",
+    help="Readings per second [default: 2 per update of the meter].",
+)
+@click.option(
     "--power-profile",
     "profiles",
     type=WEIGHTS_FILE,
@@ -54,6 +61,7 @@ def run(
     model_name: str | None,
     power_source: str | None,
     idle_s: float | None,
+    power_rate_hz: float | None,
     profiles: tuple[Path, ...],
     out: Path | None,
     dry_run: bool,
@@ -73,12 +81,13 @@ def run(
       iot-farm run --target farm-5-local --power virtual --idle 10
       iot-farm run --target farm-11 --dry-run
     """
+    from harness.bench.filing import file_run
     from harness.bench.options import RunOptions
     from harness.bench.session import run_benchmark
     from harness.cli.progress import progress_for
-    from harness.cli.report import print_record
+    from harness.cli.report import print_places, print_record
     from harness.cli.targets import find_farm
-    from harness.records.store import require_writable, results_folder, write_record
+    from harness.records.store import require_writable, results_folder
 
     farm_file = None if target == "host" else find_farm(target)
     checked = RunOptions(model=model_name, target_name=_name(target), farm_file=farm_file, **options)
@@ -87,34 +96,33 @@ def run(
         return
     folder = out or results_folder()
     require_writable(folder)
-    meter = _meter(power_source, idle_s, profiles)
+    meter = _meter(power_source, idle_s, power_rate_hz, profiles)
     with progress_for(quiet=as_json) as progress:
         record = run_benchmark(checked, progress=progress, meter=meter)
-    path = write_record(record, folder)
+    path, trace = file_run(record, meter, folder)
     document = record.to_document()
-    if meter is not None:
-        trace = path.with_suffix(".power.csv")
-        meter.write(trace, int(record.metrics["frames_verified"]))
     if as_json:
         click.echo(json.dumps({"path": str(path), **document}, indent=1, allow_nan=False))
     else:
         print_record(document)
-        click.echo(f"record: {path}")
-        if meter is not None:
-            click.echo(f"power trace: {trace} (the same figures again: iot-farm power analyze {trace})")
+        print_places(path, trace)
     if not record.verdict.valid:
         click.get_current_context().exit(1)
 
 
-def _meter(source: str | None, idle_s: float | None, profiles: tuple[Path, ...]) -> RunMeter | None:
+def _meter(
+    source: str | None, idle_s: float | None, rate_hz: float | None, profiles: tuple[Path, ...]
+) -> RunMeter | None:
     from harness.bench.energy import DEFAULT_IDLE_S, PowerOptions, RunMeter
     from harness.errors import BadInputError
 
     if source is None or source == "none":
-        if idle_s is not None or profiles:
-            raise BadInputError("--idle and --power-profile are for --power", "for example --power virtual")
+        if idle_s is not None or rate_hz is not None or profiles:
+            raise BadInputError(
+                "--idle, --power-rate and --power-profile are for --power", "for example --power virtual"
+            )
         return None
-    return RunMeter(PowerOptions(source, DEFAULT_IDLE_S if idle_s is None else idle_s, profiles))
+    return RunMeter(PowerOptions(source, DEFAULT_IDLE_S if idle_s is None else idle_s, profiles, rate_hz))
 
 
 def _show_plan(options: RunOptions, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from power.virtual.faults import Faults
 from power.virtual.instrument import Instrument
 from power.virtual.loads import parse_load
 from power.virtual.scpi_server import ScpiServer
+from power.virtual.vxi11_server import Vxi11Server
 
 _EXAMPLES = """examples:
   python -m power.virtual --persona wt300e --load bursts:idle=11.8,busy=18,period=0.18,duty=0.6
@@ -36,12 +37,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--load", default="constant:12.5", help="what it measures")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=0, help="of the raw socket; 0 takes a free one")
+    parser.add_argument("--vxi11-port", type=int, default=0, help="of VXI-11; 0 takes a free one")
     parser.add_argument("--update", type=float, default=0.1, help="seconds between two values")
     parser.add_argument("--noise", type=float, default=0.0, help="standard deviation in watts")
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--digits", type=int, default=4, help="behind the point")
     parser.add_argument("--range", type=float, default=None, help="power range in watts; automatic without it")
-    parser.add_argument("--single-session", action="store_true", help="close a second client at once")
+    parser.add_argument("--single-session", action="store_true", help="turn a second client away")
     parser.add_argument("--fault", action="append", default=[], help="NAME[:every=N|after=N|from=S,for=S], repeatable")
     return parser.parse_args()
 
@@ -63,16 +65,26 @@ def _serve(given: argparse.Namespace) -> None:
         load.start()
     ending = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: ending.set())
-    with ScpiServer((given.host, given.port), device, single_session=given.single_session) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    session = threading.Semaphore(1) if given.single_session else None
+    with (
+        ScpiServer((given.host, given.port), device, session) as scpi,
+        Vxi11Server((given.host, given.vxi11_port), device, session) as vxi11,
+    ):
+        for server in (scpi, vxi11):
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         instrument.wait_update()  # whoever reads the line finds a value on the display
         instrument.wait_update()
-        resource = f"TCPIP::{given.host}::{server.server_address[1]}::SOCKET"
-        sys.stdout.write(json.dumps({"resource": resource, "vxi11": None, "pid": os.getpid()}) + "\n")
+        resources = {
+            "resource": f"TCPIP::{given.host}::{scpi.port}::SOCKET",
+            "vxi11": f"TCPIP::{given.host},{vxi11.port}::inst0::INSTR",
+        }
+        # The truth of a waveform is a function of the seconds since it began, on the clock that all processes share.
+        sys.stdout.write(json.dumps({**resources, "pid": os.getpid(), "began_s": began_s}) + "\n")
         sys.stdout.flush()
         threading.Thread(target=_await_stdin, args=(ending,), daemon=True).start()
         ending.wait()
-        server.shutdown()
+        for server in (scpi, vxi11):
+            server.shutdown()
 
 
 def _await_stdin(ending: threading.Event) -> None:

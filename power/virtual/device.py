@@ -10,8 +10,9 @@ from power.virtual.faults import Faults, Reply, spoil, spoil_snapshot
 from power.virtual.instrument import Instrument, Snapshot
 from power.virtual.loads import finite
 from power.virtual.n6705 import N6705
-from power.virtual.personas import GwInstek, Hmc8015, It9121, Pa1000, Persona, Spd3303x, Supply, Yokogawa
+from power.virtual.personas import Hmc8015, It9121, Pa1000, Persona, Spd3303x, Supply
 from power.virtual.scpi import Call, Command, command, resolve
+from power.virtual.yokogawa import GwInstek, Yokogawa
 
 PERSONAS: dict[str, type[Persona]] = {
     "wt300e": Yokogawa,
@@ -64,6 +65,8 @@ class Device:
         self._frozen = (self._frozen or self.instrument.snapshot()) if "frozen" in names else None
         if measured and "restarted" in names:
             self.instrument.integrate_anew()
+        if measured and "range" in names:
+            self.persona.turn_range()
         shown = self._frozen or self.instrument.snapshot()
         spoiled = spoil_snapshot(shown, names, self.persona.overrange) if measured else shown
         self.persona.forced = spoiled if self._frozen or spoiled != shown else None

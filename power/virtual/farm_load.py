@@ -45,11 +45,14 @@ class FarmLoad:
     """Power of a modelled farm; it samples the CPU clocks of its processes in a thread from `start` to `close`.
 
     Args:
-        pids: the node processes.
+        pids: the node processes; none is a farm that idles.
         began_s: the monotonic instant that is second 0 of the load.
         devices: how many devices idle; None counts the processes.
         idle_w: watts of one idle device.
         busy_w: watts of one busy core, above idle.
+
+    Raises:
+        PowerError: a process does not exist, or neither processes nor devices are given.
     """
 
     def __init__(
@@ -61,6 +64,9 @@ class FarmLoad:
         idle_w: float = PI3_IDLE_W,
         busy_w: float = PI3_BUSY_W,
     ) -> None:
+        pids = tuple(pids)
+        if not pids and devices is None:
+            raise PowerError("load farm: no process is named", "give the pids of running nodes, or devices= that idle")
         self.idle_w = idle_w
         self.busy_w = busy_w
         self._began_s = began_s
@@ -71,7 +77,7 @@ class FarmLoad:
         self._cpu_s: list[float] = []
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._watch(tuple(pids))
+        self._watch(pids)
         self.devices = len(self._last) if devices is None else devices
         self._sample()
 
@@ -136,8 +142,8 @@ class FarmLoad:
     def _watch(self, pids: tuple[int, ...]) -> None:
         begun = {pid: cpu_seconds(pid) if pid > 0 else None for pid in pids}
         gone = [str(pid) for pid, seconds in begun.items() if seconds is None]
-        if gone or not begun:
-            raise PowerError(f"load farm: no process {', '.join(gone) or 'is named'}", "give the pids of running nodes")
+        if gone:
+            raise PowerError(f"load farm: no process {', '.join(gone)}", "give the pids of running nodes")
         with self._lock:
             self._last = {pid: seconds for pid, seconds in begun.items() if seconds is not None}
 
@@ -186,7 +192,7 @@ def parse_pids(text: str) -> tuple[int, ...]:
 
 
 def parse_farm(text: str, began_s: float) -> FarmLoad:
-    """Read ``farm:PIDS[,device=pi3|tx2][,devices=N][,idle=W][,busy=W]``.
+    """Read ``farm:[PIDS][,device=pi3|tx2][,devices=N][,idle=W][,busy=W]``.
 
     Args:
         text: the load; PIDS as `parse_pids` takes them.
@@ -208,7 +214,7 @@ def parse_farm(text: str, began_s: float) -> FarmLoad:
     if count is not None and not count.isdecimal():
         raise PowerError(f"load farm devices: {count!r} is not a whole number")
     return FarmLoad(
-        parse_pids(pids_text),
+        parse_pids(pids_text) if pids_text else (),
         began_s,
         devices=None if count is None else int(count),
         idle_w=finite(options["idle"], "load farm idle") if "idle" in options else idle_w,

@@ -21,6 +21,7 @@ NAMES = frozenset(
         "frozen",
         "restarted",
         "replaced",
+        "range",
         "garbage",
         "truncated",
         "empty",
@@ -40,16 +41,26 @@ NAMES = frozenset(
 """The faults."""
 _LATE_S = 0.7
 _STALL_S = 1.2
-_CUT = 3
+_CUT = 4  # with the whole exponent: what is left reads as a number, and a wrong one
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What goes onto the wire: whole messages, after a delay, and how the connection ends."""
+    """What goes onto the wire.
+
+    Attributes:
+        messages: whole messages, with their terminator.
+        delay_s: how long the instrument takes for them, seconds.
+        stall_s: how long the connection stands still besides, seconds.
+        ending: how the connection ends instead.
+        terminated: whether the transport, where it can, marks the end of a message.
+    """
 
     messages: tuple[bytes, ...] = ()
     delay_s: float = 0.0
+    stall_s: float = 0.0
     ending: Literal["", "eof", "rst"] = ""
+    terminated: bool = True
 
 
 @dataclass
@@ -149,12 +160,17 @@ def spoil(text: bytes, terminator: bytes, names: tuple[str, ...]) -> Reply:
     }
     for name in names:
         text = changed.get(name, text)
-    message = text if "no-terminator" in names else text + terminator
-    delay_s = max(_LATE_S if "late" in names else 0.0, _STALL_S if "stall" in names else 0.0)
+    terminated = "no-terminator" not in names
+    message = text + terminator if terminated else text
     if "eof" in names:
         return Reply(ending="eof")
     if "rst" in names:
         return Reply(ending="rst")
     if "mute" in names:
         return Reply()
-    return Reply((message,) * (2 if "duplicate" in names else 1), delay_s)
+    return Reply(
+        (message,) * (2 if "duplicate" in names else 1),
+        delay_s=_LATE_S if "late" in names else 0.0,
+        stall_s=_STALL_S if "stall" in names else 0.0,
+        terminated=terminated,
+    )

@@ -29,6 +29,17 @@ def quantity(text: str) -> float:
         raise PowerError(f"{text!r} is not a quantity") from error
 
 
+def switch(text: str) -> bool:
+    """Read a switch: ON, OFF, 1 or 0.
+
+    Raises:
+        PowerError: the text is none of them.
+    """
+    if text.upper() not in {"ON", "1", "OFF", "0"}:
+        raise PowerError(f"{text!r} is neither ON nor OFF")
+    return text.upper() in {"ON", "1"}
+
+
 class Persona:
     """What all dialects share; a subclass adds its tree of commands.
 
@@ -65,12 +76,17 @@ class Persona:
         code, message = self.instrument.next_error()
         return f'{code},"{message}"'
 
+    def turn_range(self) -> None:
+        """Change the range as if somebody turned the knob; nothing where an instrument has none."""
+
     def shown(self) -> Snapshot:
         """What the display shows, or what a fault put there."""
         return self.forced or self.instrument.snapshot()
 
     def number(self, value: float) -> str:
         """A value as this instrument writes it."""
+        if math.isinf(value):
+            return self.overrange
         return self.nan if math.isnan(value) else f"{value:.{self.instrument.digits}E}"
 
     def power(self, per: float = 1.0) -> str:
@@ -83,107 +99,6 @@ class Persona:
     def current(self) -> str:
         """The current in amperes."""
         return self.power(self.volts)
-
-
-class Yokogawa(Persona):
-    """WT300E family."""
-
-    identity = "YOKOGAWA,WT310E,VIRTUAL,F1.04"
-    nan = "NAN"
-    overrange = "INF"
-    range_v = 300.0
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.items = ["U", "I", "P", "S", "Q", "LAMB", "PHI", "FU", "WH", "TIME"]
-        self.count = 3
-        self.header = False
-        self.amperes = 20.0 if instrument.range_w is None else instrument.range_w / self.range_v
-        super().__init__(instrument)
-
-    def tree(self) -> tuple[Command, ...]:
-        """Numeric items, ranges, interval and integrator."""
-        meter = self.instrument
-        return (
-            command("COMMunicate:HEADer", self._set_header),
-            command("COMMunicate:REMote", lambda _call: None),
-            command("COMMunicate:WAIT", lambda _call: meter.wait_update()),
-            command("NUMeric:FORMat", lambda _call: None),
-            command("NUMeric:NORMal:NUMber", self._set_count),
-            command("NUMeric:NORMal:NUMber?", lambda call: self._answer(call, str(self.count))),
-            command("NUMeric:NORMal:ITEM#", self._set_item),
-            command("NUMeric:NORMal:ITEM#?", lambda call: self._answer(call, self._item(call))),
-            command("NUMeric:NORMal:VALue?", lambda call: self._answer(call, self._values()), measured=True),
-            command("RATE", self._set_rate),
-            command("RATE?", lambda call: self._answer(call, f"{meter.update_s:.1E}")),
-            command("INPut:VOLTage:RANGe?", lambda call: self._answer(call, self.number(self.range_v))),
-            command("INPut:CURRent:RANGe", self._set_range),
-            command("INPut:CURRent:RANGe?", lambda call: self._answer(call, self.number(self.amperes))),
-            command("INPut:CURRent:AUTO", self._set_auto),
-            command("INTEGrate:RESet", lambda _call: meter.integrate_reset()),
-            command("INTEGrate:STARt", lambda _call: meter.integrate_start()),
-            command("INTEGrate:STOP", lambda _call: meter.integrate_stop()),
-            command("INTEGrate:STATe?", lambda call: self._answer(call, "STAR" if meter.integrating else "STOP")),
-        )
-
-    def _answer(self, call: Call, text: str) -> str:
-        return f":{call.header.rstrip('?').upper()} {text}" if self.header else text
-
-    def _set_header(self, call: Call) -> None:
-        self.header = call.argument(0).upper() in {"ON", "1"}
-
-    def _set_count(self, call: Call) -> None:
-        count = int(quantity(call.argument(0)))
-        if not 1 <= count <= len(self.items):
-            raise PowerError(f"{count} items")
-        self.count = count
-
-    def _set_item(self, call: Call) -> None:
-        name = call.argument(0).upper()
-        known = {"U", "I", "P", "S", "Q", "LAMB", "PHI", "FU", "WH", "TIME"}
-        if name not in known or not 1 <= call.suffixes[0] <= len(self.items):
-            raise PowerError(f"item {call.suffixes[0]} {name}")
-        self.items[call.suffixes[0] - 1] = name
-
-    def _item(self, call: Call) -> str:
-        if not 1 <= call.suffixes[0] <= len(self.items):
-            raise PowerError(f"item {call.suffixes[0]}")
-        return f"{self.items[call.suffixes[0] - 1]},1"
-
-    def _set_rate(self, call: Call) -> None:
-        self.instrument.update_s = quantity(call.argument(0))
-
-    def _set_range(self, call: Call) -> None:
-        self.amperes = quantity(call.argument(0))
-        self.instrument.range_w = self.amperes * self.range_v
-
-    def _set_auto(self, call: Call) -> None:
-        on = call.argument(0).upper() in {"ON", "1"}
-        self.instrument.range_w = None if on else self.amperes * self.range_v
-
-    def _values(self) -> str:
-        shown = self.shown()
-        plain = {"U": self.volts, "Q": 0.0, "LAMB": 1.0, "PHI": 0.0, "FU": 50.0}
-        plain |= {"WH": shown.energy_wh, "TIME": shown.elapsed_s}
-        texts = [
-            self.current() if item == "I" else self.power() if item in {"P", "S"} else self.number(plain[item])
-            for item in self.items[: self.count]
-        ]
-        return ",".join(texts)
-
-
-class GwInstek(Yokogawa):
-    """GPM-8213: the dialect of Yokogawa with CR LF."""
-
-    identity = "GWInstek,GPM-8213,VIRTUAL,V1.01"
-    terminator = b"\r\n"
-
-    def tree(self) -> tuple[Command, ...]:
-        """Yokogawa's commands, and its own word for the number of items."""
-        return (
-            *super().tree(),
-            command("NUMeric:NORMal:NUMB", self._set_count),
-            command("NUMeric:NORMal:NUMB?", lambda call: self._answer(call, str(self.count))),
-        )
 
 
 class Hmc8015(Persona):

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import socket
 import socketserver
-import struct
 import threading
 import time
 
 from power.virtual.device import Device
+from power.virtual.device_server import DeviceServer, reset_on_close
+
+_MAX_LINE = 65_536
 
 
-class ScpiServer(socketserver.ThreadingTCPServer):
-    """Serves lines that end with a line feed.
+class ScpiServer(DeviceServer):
+    """Serves lines that end with a line feed; a client whose line is longer than 64 KiB is disconnected.
 
     Args:
         address: host and port; port 0 takes a free one.
         device: what answers.
-        single_session: close a second client at once, as many meters do.
+        session: of the device, see `DeviceServer`; a second client is closed at once, as many meters do.
     """
 
-    daemon_threads = True
-    block_on_close = False
-    allow_reuse_address = True
-
-    def __init__(self, address: tuple[str, int], device: Device, *, single_session: bool = False) -> None:
-        self.device = device
-        self.session = threading.Semaphore(1) if single_session else None
-        super().__init__(address, _Session)
+    def __init__(self, address: tuple[str, int], device: Device, session: threading.Semaphore | None = None) -> None:
+        super().__init__(address, device, _Session, session)
 
 
 class _Session(socketserver.StreamRequestHandler):
@@ -47,15 +42,15 @@ class _Session(socketserver.StreamRequestHandler):
                 session.release()
 
     def _serve(self) -> None:
-        for line in self.rfile:
+        while line := self.rfile.readline(_MAX_LINE):
+            if not line.endswith(b"\n"):
+                return
             reply = self.server.device.answer(line.decode("ascii", "replace").strip())
-            if reply.delay_s:
-                time.sleep(reply.delay_s)
+            if reply.delay_s or reply.stall_s:
+                time.sleep(reply.delay_s + reply.stall_s)
             for message in reply.messages:
                 self.wfile.write(message)
+            if reply.ending == "rst":
+                reset_on_close(self.connection)
             if reply.ending:
-                if reply.ending == "rst":
-                    linger = struct.pack("ii", 1, 0)
-                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    self.connection.close()
                 return

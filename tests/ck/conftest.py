@@ -92,7 +92,7 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CkHome]:
         environ = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("CK_", "IOT_FARM_", "STAT_REPEAT", "CUDA_"))
+            if not name.startswith(("CK_", "IOT_FARM_", "STAT_REPEAT", "POWER", "CUDA_"))
         }
         environ |= {
             "CK_REPOS": str(base / "CK"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,47 @@ def test_single_device_cpu(home):
     assert figures["frames_sent"] == figures["frames_returned"] == figures["frames_verified"] == 5
     assert set(figures) - {"execution_time"} <= set(METRICS)
     assert {"ips", "latency_mean_s", "largest_error", "window_s"} <= set(figures)
+
+
+def test_energy_through_ck(home):
+    """`--env.POWER=virtual` gives CK energy per inference with uncertainty, marked as virtual; its trace is kept."""
+    done = home.run_program(CPU_KEY, "--env.STAT_REPEAT=150", "--env.POWER=virtual", "--env.POWER_IDLE_S=2")
+    assert done.returncode == 0, done.stdout
+    assert "virtual, not measured" in done.stdout
+    figures = json.loads(home.timer.read_text())
+    parts = [figures[f"energy_{part}_j"] for part in ("static", "dynamic", "total")]
+    assert parts[0] + parts[1] == pytest.approx(parts[2])
+    assert all(figures[f"energy_{part}_u_j"] > 0 for part in ("static", "dynamic", "total"))
+    assert figures["energy_measured"] == 0
+    (trace,) = Path(home.environ["IOT_FARM_RESULTS"]).glob("*.power.csv")
+    again = home.iot_farm("power", "analyze", str(trace), "--json")
+    assert json.loads(again.stdout)["total_j_per_frame"] == figures["energy_total_j"]
+
+
+def test_no_energy_unless_asked(home):
+    """Control: without POWER, and with POWER=none, there is no energy; not even 0."""
+    for arguments in ((), ("--env.POWER=none",)):
+        assert home.run_program(CPU_KEY, "--env.STAT_REPEAT=2", *arguments).returncode == 0
+        assert not [name for name in json.loads(home.timer.read_text()) if "energy" in name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--env.POWER=socket",), "'socket' is no power meter"),
+        (("--env.POWER=virtual", "--env.POWER_IDLE_S=soon"), "POWER_IDLE_S is 'soon'"),
+        (("--env.POWER_IDLE_S=3",), "POWER_IDLE_S is set without POWER"),
+        (("--env.POWER=TCPIP::127.0.0.1::9::SOCKET",), "refuses connections"),
+        (("--env.POWER=virtual", "--env.POWER_PROFILE=none.toml"), "a profile is for an instrument"),
+    ],
+)
+def test_wrong_power(home, arguments, words):
+    """A meter that cannot be had is named before anything is measured, and no figure reaches CK."""
+    done = _no_traceback(home.run_program(CPU_KEY, "--env.STAT_REPEAT=5", *arguments))
+    assert FAILED in done.stdout
+    assert words in done.stdout
+    assert "measuring" not in done.stdout
+    assert not home.timer.exists()
 
 
 def test_single_device_gpu_without_gpu(home):

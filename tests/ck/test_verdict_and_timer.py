@@ -38,14 +38,17 @@ def run(tmp_path, monkeypatch):
     def call(outcome):
         filed = []
 
-        def measured(options, *, progress):
+        def measured(options, *, progress, meter):
+            assert meter is None
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
 
         monkeypatch.setattr(commands, "run_benchmark", measured)
         try:
-            commands.run_key(KEY, {}, folder=tmp_path, progress=Silent(), file_record=filed.append)
+            commands.run_key(
+                KEY, {}, folder=tmp_path, progress=Silent(), file_record=lambda *filing: filed.append(filing)
+            )
         finally:
             call.filed = filed
 
@@ -56,7 +59,7 @@ def test_a_valid_run_gives_ck_its_figures(run, tmp_path):
     """The control: the figures of a valid run reach CK, and the record is filed."""
     run(VALID)
     assert json.loads((tmp_path / "tmp-ck-timer.json").read_text()) == {**FIGURES, "execution_time": 0.5}
-    assert run.filed == [VALID]
+    assert run.filed == [(VALID, None)]
 
 
 def test_an_invalid_run_gives_ck_nothing(run, tmp_path):
@@ -64,7 +67,7 @@ def test_an_invalid_run_gives_ck_nothing(run, tmp_path):
     with pytest.raises(InvalidRunError, match="1 of 5 frames never came back") as caught:
         run(INVALID)
     assert caught.value.exit_code == 1
-    assert run.filed == [INVALID]
+    assert run.filed == [(INVALID, None)]
     assert not (tmp_path / "tmp-ck-timer.json").exists()
 
 

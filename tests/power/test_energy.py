@@ -14,6 +14,7 @@ from power_traces import IDLE_W, LOADS, METER, PHASES, RUN_W, Load, averaged, ma
 from power.energy import analyze
 from power.errors import PowerError, TraceError
 from power.integral import integrate
+from power.meter import RangeMode
 from power.phases import Markers, Phase, by_name
 from power.trace import Trace
 from power.verdict import Settings
@@ -159,11 +160,17 @@ def test_drift_cancels() -> None:
     assert any("drift" in note for note in one_sided.notes)
 
 
+def ranged(mode: RangeMode) -> Trace:
+    """The measurement by a meter whose range was treated like this."""
+    return dataclasses.replace(measurement(), meter=dataclasses.replace(METER, range_mode=mode))
+
+
 RUN = PHASES[1]
 REASONS = [
     ("covered to", hole(40, 41.6 + 2.0), PHASES, FRAMES, Settings()),
     ("gap of", hole(40, 42.5), PHASES, FRAMES, Settings(coverage_min=0.5)),
-    ("not fixed", measurement(), PHASES, FRAMES, Settings(fixed_range=False)),
+    ("not fixed", ranged("automatic"), PHASES, FRAMES, Settings()),
+    ("'range'", hole(60, 60.2, "range"), PHASES, FRAMES, Settings()),
     ("above the range", hole(40, 40.2, "overrange"), PHASES, FRAMES, Settings()),
     ("shorter than 20 updates", measurement(), (PHASES[0], Phase("run", 40, 41.5)), 9, Settings()),
     ("shorter than 2 updates", measurement(), (PHASES[0], Phase("run", 40, 40.1)), 9, Settings()),

@@ -1,6 +1,7 @@
 """A recorded file as a meter."""
 
 import dataclasses
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from power_traces import METER, PHASES, make
 
 from power.errors import LinkError, PowerError, ReplyError, TraceError
-from power.meter import Meter, Reading
+from power.meter import Meter, RangeMode, Reading
 from power.replay import ReplayMeter
+from power.sampler import Sampler
 from power.trace_file import write_trace
 
 
@@ -45,13 +47,46 @@ def test_readings_come_back_in_order(recording: Path) -> None:
     assert meter.read().power_w == 5.0, "opening begins anew"
 
 
-def test_says_what_was_recorded(recording: Path) -> None:
-    """The meter's description is that of the recording, reached through the file."""
-    meter = ReplayMeter(recording)
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("range_mode", ["fixed", "automatic"])
+def test_says_what_was_recorded(tmp_path: Path, range_mode: RangeMode, *, measured: bool) -> None:
+    """The description is that of the recording, measured or made up as that was, and says that it is a replay."""
+    recorded = dataclasses.replace(METER, measured=measured, range_mode=range_mode)
+    path = tmp_path / "power.csv"
+    write_trace(path, dataclasses.replace(make(np.array([1.0]), np.array([5.0])), meter=recorded), PHASES, 3)
+    meter = ReplayMeter(path)
     with pytest.raises(PowerError, match="not open"):
         _ = meter.info
     meter.open()
-    assert meter.info == dataclasses.replace(METER, resource=str(recording))
+    meter.fix_range()
+    replayed = dataclasses.replace(recorded, name="replay of Test meter", resource=f"replay:{path}")
+    assert meter.info == replayed != recorded
+
+
+def test_a_replay_of_a_replay(recording: Path, tmp_path: Path) -> None:
+    """A trace that was itself a replay is one still, and is not called so twice."""
+    with Sampler(ReplayMeter(recording), 50.0) as sampler:
+        sampler.require_reading(5.0)
+        sampler.stop()
+    write_trace(tmp_path / "again.csv", sampler.trace(), (), 0)
+    again = ReplayMeter(tmp_path / "again.csv")
+    again.open()
+    assert (again.info.name, again.info.resource) == ("replay of Test meter", f"replay:{tmp_path / 'again.csv'}")
+
+
+def test_sampled_readings_get_the_clock_of_the_sampler(recording: Path) -> None:
+    """Watts and flags are those of the recording, times are those of now: the recorded ones belong to another run."""
+    begin_s = time.monotonic()
+    with Sampler(ReplayMeter(recording), 50.0) as sampler:
+        give_up_s = time.monotonic() + 10
+        while len(sampler.trace()) < 5 and time.monotonic() < give_up_s:
+            time.sleep(0.01)
+        sampler.stop()
+    trace = sampler.trace()
+    assert list(trace.power_w[trace.good]) == [5.0, 7.0]
+    assert trace.flags[:5] == ("", "timeout", "eof", "", "eof"), "the last one is the end of the recording"
+    assert (trace.at_s > begin_s - METER.update_s).all()
+    assert np.isnan(trace.power_w[~trace.good]).all()
 
 
 def test_not_open_or_no_file(recording: Path, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_broken_reply_names_its_cause(profile: Profile, raw: bytes, cause: str
 
 def test_every_cause_of_a_reply_is_shown_above() -> None:
     """The table of broken replies covers every flag that a reply alone can earn."""
-    of_the_line = {"timeout", "late", "eof", "reset", "unreachable", "replaced", "restarted", "frozen", ""}
+    of_the_line = {"timeout", "late", "eof", "reset", "unreachable", "replaced", "restarted", "frozen", "range", ""}
     assert {cause for _, _, cause in CAUSES} == set(FLAGS) - of_the_line
 
 
@@ -179,7 +179,7 @@ def test_no_bytes_end_in_another_error(raw: bytes) -> None:
     """Whatever bytes come, every parser gives a value or a ReplyError with a known flag."""
     for profile in SHIPPED.values():
         cause_of(profile, raw, volts=raw)
-    for parse in (parse_block, parse_identity, lambda reply: parse_range(WT300E, reply)):
+    for parse in (parse_block, parse_identity, lambda reply: parse_range(WT300E.range, reply)):
         try:
             parse(raw)
         except ReplyError as error:

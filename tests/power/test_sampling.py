@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import numpy as np
 import pytest
 
 from power.errors import LinkError, PowerError
@@ -12,7 +11,6 @@ from power.instrument import Instrument
 from power.profile import shipped_profiles
 from power.sampler import Sampler
 from power.source import open_source
-from power.trace import FLAGS
 from tests.power.virtual_process import virtual_analyzer
 
 PERSONAS = {
@@ -45,42 +43,6 @@ def test_an_instrument_is_known_by_data_alone(persona: str) -> None:
             Instrument(resource, others).open()
 
 
-FAULTS = {
-    "nan": {"nan"},
-    "inf": {"overrange"},
-    "9.91e37": {"nan"},
-    "garbage": {"garbage"},
-    "truncated": {"truncated", "garbage", "short"},
-    "mute": {"timeout"},
-    "late": {"timeout", "duplicate"},
-    "eof": {"eof", "reset"},
-    "rst": {"eof", "reset"},
-    "duplicate": {"duplicate"},
-    "empty": {"empty"},
-    "short": {"short", "truncated"},
-    "long": {"long"},
-    "comma": {"comma", "long"},
-    "header": {"header", "garbage"},
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_no_wrong_value_is_kept(fault: str) -> None:
-    """Whatever the instrument does wrong, every power kept is the true one, and the fault has its name."""
-    options = ("--persona", "wt300e", "--load", "constant:12.5", "--fault", f"{fault}:every=11")
-    with virtual_analyzer(*options) as resource, Sampler(Instrument(resource, integrate=False), 20.0) as sampler:
-        time.sleep(1.1)
-        sampler.stop()
-        trace = sampler.trace()
-    kept = trace.power_w[trace.good]
-    assert len(kept) >= 10
-    assert np.abs(kept - 12.5).max() < 0.02
-    seen = set(trace.flags) - {""}
-    assert seen & FAULTS[fault], f"{fault} is told as {seen}"
-    assert seen <= set(FLAGS)
-    assert np.isnan(trace.power_w[~trace.good]).all()
-
-
 def test_another_instrument_in_its_place_ends_the_sampling() -> None:
     """After the connection was lost and another instrument answers, sampling ends and says so."""
     options = ("--persona", "wt300e", "--fault", "replaced:after=30", "--fault", "eof:every=40")
@@ -90,21 +52,6 @@ def test_another_instrument_in_its_place_ends_the_sampling() -> None:
             time.sleep(0.05)
         assert "and was YOKOGAWA" in sampler.failure
         assert "replaced" in sampler.trace().flags
-
-
-@pytest.mark.parametrize(
-    ("resource", "message"),
-    [
-        ("TCPIP::127.0.0.1::9::SOCKET", "refuses connections"),
-        ("bogus::words", "cannot be opened"),
-    ],
-)
-def test_nobody_there(resource: str, message: str) -> None:
-    """A closed port and a malformed name are one line that names the resource."""
-    with pytest.raises(LinkError, match=message) as caught:
-        open_source(resource).open()
-    assert resource in caught.value.message
-    assert caught.value.hint
 
 
 def test_words_that_name_no_meter() -> None:

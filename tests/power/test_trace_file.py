@@ -13,8 +13,9 @@ from power_traces import METER, PHASES, make, measurement
 from power import trace_file
 from power.energy import analyze
 from power.errors import TraceError
+from power.recording import COLUMNS, to_ns, to_s
 from power.trace import FLAGS, Trace
-from power.trace_file import COLUMNS, read_trace, to_ns, to_s, write_trace
+from power.trace_file import read_trace, write_trace
 
 FLAG_WORDS = st.sampled_from(sorted(FLAGS))
 VALUES = st.floats(allow_nan=False, allow_infinity=False)

@@ -13,22 +13,31 @@ from pyvisa.resources import MessageBasedResource
 
 
 @contextmanager
-def virtual_analyzer(*options: str) -> Iterator[str]:
-    """Start it, give its VISA resource, end it by closing its standard input."""
+def virtual_analyzers(*options: str) -> Iterator[dict[str, str]]:
+    """Start it, give its VISA resources ("resource": raw socket, "vxi11"), end it by closing its standard input."""
     command = [sys.executable, "-m", "power.virtual", *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield json.loads(process.stdout.readline())["resource"]
+            yield json.loads(process.stdout.readline())
         finally:
             process.stdin.close()
             assert process.wait(timeout=10) == 0
 
 
 @contextmanager
+def virtual_analyzer(*options: str) -> Iterator[str]:
+    """As `virtual_analyzers`, with the resource of the raw socket only."""
+    with virtual_analyzers(*options) as resources:
+        yield resources["resource"]
+
+
+@contextmanager
 def visa(resource: str, terminator: str = "\n") -> Iterator[MessageBasedResource]:
     """A session through pyvisa-py."""
     session = pyvisa.ResourceManager("@py").open_resource(resource)
-    session.read_termination = session.write_termination = terminator
+    session.write_termination = terminator
+    if resource.endswith("SOCKET"):
+        session.read_termination = terminator
     session.timeout = 500
     try:
         yield session

@@ -23,7 +23,7 @@ NOT_READY = 11  # exit code of a pipeline that could not be prepared
 # A point is found again by its features: the clock of this moment would make every run a point of its own.
 MOMENTARY = {"current_freq", "cpu MHz"}
 # What the program reads; recorded as choices, so that runs of another length are another point.
-VARIABLES = ("STAT_REPEAT", "CK_TF_GPU_MEMORY_PERCENT")
+VARIABLES = ("STAT_REPEAT", "CK_TF_GPU_MEMORY_PERCENT", "POWER", "POWER_IDLE_S", "POWER_PROFILE")
 
 # The submission of the paper: https://doi.org/10.1145/3229771
 SUBMISSION = {

@@ -1,0 +1,106 @@
+"""Which figures a report shows, where they come from, and how many digits of them mean something."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+ENERGY_FIGURES = {
+    "power_idle_w": "idle_w",
+    "power_run_w": "run_w",
+    "energy_total_j": "total_j_per_frame",
+    "energy_total_u_j": "u_total_j_per_frame",
+    "energy_static_j": "static_j_per_frame",
+    "energy_static_u_j": "u_static_j_per_frame",
+    "energy_dynamic_j": "dynamic_j_per_frame",
+    "energy_dynamic_u_j": "u_dynamic_j_per_frame",
+    "inferences_per_j": "inferences_per_j",
+    "edp_j_s": "edp_j_s",
+    "energy_coverage": "coverage",
+}
+"""Name in `harness.metrics` -> name in the document of `power.energy.Energy`."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of figures.
+
+    Attributes:
+        metric: its name in `harness.metrics`.
+        uncertainty: the metric that is its uncertainty, "" where none is given.
+        title: what stands above it on the page.
+        unit: below the title.
+        csv: its name in a CSV file, with the unit.
+        u_csv: name of the uncertainty's column.
+    """
+
+    metric: str
+    title: str
+    unit: str
+    csv: str
+    uncertainty: str = ""
+    u_csv: str = ""
+
+
+COLUMNS = (
+    Column("ips", "IPS", "1/s", "inferences_per_s"),
+    Column("power_idle_w", "idle", "W", "idle_w"),
+    Column("power_run_w", "run", "W", "run_w"),
+    Column(
+        "energy_total_j",
+        "total",
+        "J per inference",
+        "total_j_per_inference",
+        "energy_total_u_j",
+        "u_total_j_per_inference",
+    ),
+    Column(
+        "energy_static_j",
+        "static",
+        "J per inference",
+        "static_j_per_inference",
+        "energy_static_u_j",
+        "u_static_j_per_inference",
+    ),
+    Column(
+        "energy_dynamic_j",
+        "dynamic",
+        "J per inference",
+        "dynamic_j_per_inference",
+        "energy_dynamic_u_j",
+        "u_dynamic_j_per_inference",
+    ),
+    Column("inferences_per_j", "inferences", "1/J", "inferences_per_j"),
+    Column("edp_j_s", "EDP", "J s", "edp_j_s"),
+    Column("energy_coverage", "coverage", "share", "coverage_share"),
+)
+"""In the order of the table."""
+
+
+def figures_of(ips: float | None, energy: dict[str, Any] | None) -> dict[str, float]:
+    """The figures that are known, by their name in `harness.metrics`.
+
+    Args:
+        ips: inferences per second.
+        energy: document of an energy.
+    """
+    known = {} if energy is None else {metric: energy[name] for metric, name in ENERGY_FIGURES.items()}
+    return {name: value for name, value in {"ips": ips, **known}.items() if value is not None}
+
+
+def written(value: float, u: float | None = None) -> str:
+    """A figure with the digits that its uncertainty leaves: two of the uncertainty, and as many decimals.
+
+    GUM (JCGM 100:2008) 7.2.6. Four significant digits where no uncertainty is known.
+
+    Args:
+        value: the figure.
+        u: its uncertainty, in the same unit.
+    """
+    size = abs(value) if u is None or u <= 0 else u
+    digits = 4 if u is None or u <= 0 else 2
+    if size == 0:
+        return "0"
+    decimals = min(max(digits - 1 - math.floor(math.log10(size)), 0), 12)
+    return f"{value:.{decimals}f}"

@@ -1,0 +1,22 @@
+"""Colours and words that both renderers share."""
+
+from __future__ import annotations
+
+# Okabe and Ito's palette: told apart with any kind of colour vision, and in grey.
+DYNAMIC, STATIC, TOTAL, SPEED = "#d55e00", "#56b4e9", "#009e73", "#8c7bb5"
+TRACE, BASELINE, GAP, FLAGGED = "#0072b2", "#d55e00", "#999999", "#cc0000"
+PHASE_SHADES = {"idle before": "#f0c674", "run": "#9fd3b6", "idle after": "#f0c674"}
+PHASE_OPACITY = 0.28
+
+PANELS = ("speed", "dynamic + static energy", "total energy")
+PANEL_UNITS = ("inferences per second", "J per inference", "J per inference")
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere for a drawing: what cannot be printed would break an SVG file, and is shown as �."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
+def plain_lines(lines: tuple[str, ...]) -> str:
+    """Several such texts, one below the other."""
+    return "\n".join(plain(line) for line in lines)
