@@ -23,8 +23,8 @@ from benchmarks.contestant import BenchmarkError, Contestant
 from benchmarks.dynamic_energy import DynamicEnergy, measure_dynamic
 from benchmarks.foreign_load import ForeignLoad
 from benchmarks.ideal import Ideal
-from benchmarks.meter_overhead import FRAMES, IDLE_S, MeterOverhead
-from benchmarks.metered_farm import MeteredFarm, MeterOff, MeterOn
+from benchmarks.meter_overhead import FRAMES, MeterOverhead, meter_contestants
+from benchmarks.metered_farm import MeteredFarm
 from benchmarks.report import Results
 from benchmarks.stock import StockFarm
 from harness.farm.config import FarmConfig
@@ -118,7 +118,7 @@ def measure_energy(
 
     Args:
         parts: some of `ENERGY`; the others are None.
-        rounds: slots with the meter on, and as many with it off.
+        rounds: slots of each contestant.
         cores: processor cores that everything shares.
         folder: takes farm file, records and logs.
     """
@@ -135,10 +135,9 @@ def measure_energy(
         ends.callback(farm.stop)
         farm.start()
         if "meter" in parts:
-            contestants = (MeterOff(farm, FRAMES), MeterOn(farm, FRAMES, IDLE_S))
             load = ForeignLoad(cores, nodes.marker)
             title = f"Energy meter on and off, {where}"
-            overhead = MeterOverhead(compare(title, cut.name, contestants, rounds, load, say))
+            overhead = MeterOverhead(compare(title, cut.name, meter_contestants(farm), rounds, load, say))
         if "dynamic" in parts:
             dynamic = measure_dynamic(f"Dynamic energy against the load model, {where}", farm, say)
     return overhead, dynamic

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,14 @@ from benchmarks.contestant import BenchmarkError
 from benchmarks.witness import WitnessedMeter
 from harness.bench.energy import PowerOptions
 from harness.bench.options import RunOptions
+from harness.bench.preflight import require_nodes
 from harness.bench.reference import Reference
 from harness.bench.session import plan_of, reference_for, run_benchmark
 from harness.errors import UserError
+from harness.plan.plan import Plan
 from harness.records.record import Record
+from power.errors import PowerError
+from power.virtual_meter import VirtualMeter
 
 
 def main() -> None:
@@ -35,14 +42,15 @@ def main() -> None:
         say({"ready": reference.model_fingerprint})
         for line in sys.stdin:
             say(_run(options, reference, json.loads(line)))
-    except (UserError, BenchmarkError) as error:
+    except (UserError, PowerError, BenchmarkError) as error:
         say({"error": str(error)})
 
 
 def _run(options: RunOptions, reference: Reference, request: dict[str, Any]) -> dict[str, Any]:
     options = replace(options, frames=int(request["frames"]))
     if request["idle_s"] is None:
-        return _speed(run_benchmark(options, reference=reference))
+        with unread_analyzer(plan_of(options)) if request["beside"] else nullcontext():
+            return _speed(run_benchmark(options, reference=reference))
     meter = WitnessedMeter(PowerOptions("virtual", idle_s=float(request["idle_s"])))
     record = run_benchmark(options, reference=reference, meter=meter)
     return {
@@ -54,6 +62,18 @@ def _run(options: RunOptions, reference: Reference, request: dict[str, Any]) -> 
         "analyzer_cpu_s": meter.analyzer_cpu_s,
         "wall_s": meter.wall_s,
     }
+
+
+@contextmanager
+def unread_analyzer(plan: Plan) -> Iterator[None]:
+    """The virtual analyzer as a run starts it, with nobody who reads it."""
+    pids = [int(node["pid"]) for node in asyncio.run(require_nodes(plan))]
+    analyzer = VirtualMeter(pids=pids, devices=plan.farm.devices)
+    analyzer.open()
+    try:
+        yield
+    finally:
+        analyzer.close()
 
 
 def _speed(record: Record) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,13 @@ class MeteredFarm:
         self._worker = Child("benchmarks.energy_worker", self._arguments, self._log)
         self._answer(_LOAD_S)
 
-    def run(self, frames: int, idle_s: float | None) -> dict[str, Any]:
+    def run(self, frames: int, idle_s: float | None, *, beside: bool = False) -> dict[str, Any]:
         """One run.
 
         Args:
             frames: of the measured window.
             idle_s: seconds of idling before and after it with the meter on; None leaves the meter off.
+            beside: with the meter off, let a virtual analyzer run that nobody reads.
 
         Returns:
             The figures of `benchmarks.energy_worker`.
@@ -50,7 +52,7 @@ class MeteredFarm:
             BenchmarkError: the run failed or is not valid.
         """
         assert self._worker is not None
-        self._worker.tell({"frames": frames, "idle_s": idle_s})
+        self._worker.tell({"frames": frames, "idle_s": idle_s, "beside": beside})
         answer = self._answer(_RUN_S)
         if answer["reasons"]:
             raise BenchmarkError(f"the run is not valid: {'; '.join(answer['reasons'])}")
@@ -71,29 +73,32 @@ class MeteredFarm:
         return answer
 
 
-class MeterOn:
-    """The farm with its energy measured.
+@dataclass
+class MeterSlots:
+    """The farm with its meter on, off, or off beside an analyzer: a contestant.
 
-    Args:
-        farm: the farm, shared with `MeterOff`.
+    Attributes:
+        farm: shared by all; whoever made it starts and stops it.
+        name: short name in tables and files.
+        meaning: what it is, in one line.
         frames: frames of a slot.
-        idle_s: seconds of idling before and after the window; they are not part of the rate.
+        idle_s: as `MeteredFarm.run` takes it; idling is not part of the rate.
+        beside: likewise.
     """
 
-    name = "on"
-    meaning = "energy meter on: the virtual analyzer read over pyvisa-py, two readings per update"
-
-    def __init__(self, farm: MeteredFarm, frames: int, idle_s: float) -> None:
-        self._farm = farm
-        self._frames = frames
-        self._idle_s: float | None = idle_s
+    farm: MeteredFarm
+    name: str
+    meaning: str
+    frames: int
+    idle_s: float | None = None
+    beside: bool = False
 
     def start(self) -> None:
-        """Whoever made the farm starts it."""
+        """Nothing of its own."""
 
     def slot(self) -> Slot:
         """One run; every frame of it must equal the reference."""
-        answer = self._farm.run(self._frames, self._idle_s)
+        answer = self.farm.run(self.frames, self.idle_s, beside=self.beside)
         metrics = answer["metrics"]
         return Slot(
             ips=metrics["ips"],
@@ -104,20 +109,4 @@ class MeterOn:
         )
 
     def stop(self) -> None:
-        """Whoever made the farm stops it."""
-
-
-class MeterOff(MeterOn):
-    """The same farm, run by the same process, without a meter.
-
-    Args:
-        farm: the farm, shared with `MeterOn`.
-        frames: frames of a slot.
-    """
-
-    name = "off"
-    meaning = "energy meter off"
-
-    def __init__(self, farm: MeteredFarm, frames: int) -> None:
-        super().__init__(farm, frames, 0.0)
-        self._idle_s = None
+        """Nothing of its own."""

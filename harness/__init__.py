@@ -4,6 +4,7 @@ Read the packages from the bottom up:
 
 * `errors`, `metrics`: what a user sees when something is wrong, and the one list of metrics;
 * `records`: what a run leaves behind;
+* `report`: the energy of runs on one page, with figures, table and document;
 * `models`, `farm`: layer graphs and seeded weights; the farm file and its addresses;
 * `partition`, `plan`: a graph cut into roles, and the roles placed on addresses (both pure);
 * `runtime`: the one place that runs Keras blocks; `rpc`: Avro on the wire;

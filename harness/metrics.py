@@ -151,6 +151,21 @@ _METRICS = (
 METRICS: dict[str, Metric] = {metric.id: metric for metric in _METRICS}
 """Every metric by its id, in the order in which tables show them."""
 
+ENERGY_FIGURES = {
+    "power_idle_w": "idle_w",
+    "power_run_w": "run_w",
+    "energy_total_j": "total_j_per_frame",
+    "energy_total_u_j": "u_total_j_per_frame",
+    "energy_static_j": "static_j_per_frame",
+    "energy_static_u_j": "u_static_j_per_frame",
+    "energy_dynamic_j": "dynamic_j_per_frame",
+    "energy_dynamic_u_j": "u_dynamic_j_per_frame",
+    "inferences_per_j": "inferences_per_j",
+    "edp_j_s": "edp_j_s",
+    "energy_coverage": "coverage",
+}
+"""Metric -> the field of `power.energy.Energy` that it is, per distinct, verified frame where it is an energy."""
+
 
 def show(metric_id: str, value: float) -> str:
     """Turn a value into text with its unit (KeyError for a metric that is not on the list)."""

@@ -21,6 +21,9 @@ UPDATES_PER_BATCH = 60
 BATCHES_NEEDED = 8
 """Batches with samples that a phase must have; gaps may empty some."""
 SAMPLES_PER_BATCH = 2
+LEFT_OUT_BEFORE, LEFT_OUT_AFTER = 2, 1
+"""Updates of the meter at the edges of an idle phase whose samples are not used: asked at any time, a display holds the
+mean of an interval that began up to 1.5 updates before the sample's time and ends up to half of one after it."""
 LAG1_MAX = 0.3
 """Above this lag-1 autocorrelation of the batch means the interval is flagged as too narrow."""
 LAG1_CAP = 0.8
@@ -138,7 +141,9 @@ def baseline(trace: Trace, phases: Sequence[Phase]) -> Baseline:
 def _split(trace: Trace, phase: Phase) -> _Batches:
     """Batch means of an idle phase over equal stretches of time."""
     check_window(trace, phase.begin_s, phase.end_s)
-    inside = trace.good & (trace.at_s >= phase.begin_s) & (trace.at_s < phase.end_s)
+    begin_s = phase.begin_s + LEFT_OUT_BEFORE * trace.meter.update_s
+    end_s = phase.end_s - LEFT_OUT_AFTER * trace.meter.update_s
+    inside = trace.good & (trace.at_s >= begin_s) & (trace.at_s < end_s)
     at_s, watts = trace.at_s[inside], trace.power_w[inside]
     if len(at_s) < SAMPLES_PER_BATCH * BATCHES_MIN:
         raise TraceError(
@@ -147,7 +152,7 @@ def _split(trace: Trace, phase: Phase) -> _Batches:
         )
     updates = int(phase.duration_s / trace.meter.update_s)
     count = min(max(updates // UPDATES_PER_BATCH, BATCHES_MIN), BATCHES_MAX)
-    edges_s = np.linspace(phase.begin_s, phase.end_s, count + 1)
+    edges_s = np.linspace(begin_s, end_s, count + 1)
     batch = np.searchsorted(edges_s[1:-1], at_s, side="right")
     held = np.bincount(batch, minlength=count)
     filled = held > 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from power.errors import LinkError, ReplyError
 from power.link import VisaLink
 from power.meter import MeterInfo, Reading
 from power.profile import Profile, find_profile, shipped_profiles
-from power.profile_sections import Terminators
 from power.ranging import Ranging
 from power.reply import parse_identity, parse_reply
 
@@ -113,7 +113,10 @@ class Instrument:
                 self._link.resynchronise()
                 self._prove()
             raise
-        if reading.elapsed_s is not None:
+        if not self._integrate:
+            # The clock of an integrator that was never started stands still, and says nothing.
+            reading = replace(reading, energy_wh=None, elapsed_s=None)
+        elif reading.elapsed_s is not None:
             before, self._elapsed_s = self._elapsed_s, reading.elapsed_s
             if before is not None and reading.elapsed_s < before:
                 raise ReplyError(f"{self._link.resource}: its integrator began anew", "restarted")
@@ -171,15 +174,19 @@ class Instrument:
         )
 
     def _meet(self) -> str:
-        """Ask for the identity, with each end of a line that a profile uses: it is not known yet who answers."""
-        ends = dict.fromkeys((Terminators(), *(profile.terminators for profile in self._profiles)))
+        """Ask for the identity, with each end of a line that a profile uses: it is not known yet who answers.
+
+        Serial instruments mostly end lines with CR LF, and to one that does not it is a blank (IEEE 488.2, 7.4.1.2).
+        """
+        ends = dict.fromkeys(profile.terminators for profile in self._profiles)
+        serial = self._link.resource.upper().startswith("ASRL")
         problem: LinkError | None = None
-        for terminators in ends:
+        for terminators in sorted(ends, key=lambda end: serial and end.write != "\r\n"):
             self._link.terminators(*terminators)
             try:
                 return self._ask_identity()
             except LinkError as error:
-                if error.cause != "timeout":
+                if error.cause in {"eof", "reset", "unreachable"}:
                     raise
                 problem = problem or error
         assert problem is not None

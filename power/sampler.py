@@ -6,7 +6,7 @@ import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 import numpy as np
@@ -36,6 +36,7 @@ class _Sample:
     power_w: float
     rtt_s: float
     flag: str
+    asked_s: float
     energy_wh: float
     elapsed_s: float
 
@@ -193,8 +194,9 @@ class Sampler:
             except LinkError as error:
                 flag, lost = error.cause, True
             ended_s = time.monotonic()
-            if reading is not None:
-                flag = "" if life.shown(reading, ended_s) else "frozen"
+            if reading is not None and not life.shown(reading, ended_s):
+                flag = "frozen"
+                self._take_back(life.since_s)
             self._keep(begun_s, ended_s, shift_s, flag, reading)
             if lost and not self._recover():
                 break
@@ -221,6 +223,7 @@ class Sampler:
             power_w=reading.power_w if reading is not None and good else nothing,
             rtt_s=ended_s - begun_s,
             flag=flag,
+            asked_s=begun_s,
             energy_wh=_or_nan(reading.energy_wh if reading is not None and good else None),
             elapsed_s=_or_nan(reading.elapsed_s if reading is not None and good else None),
         )
@@ -229,6 +232,19 @@ class Sampler:
                 self._samples.append(sample)
             else:
                 self.lost += 1
+
+    def _take_back(self, since_s: float) -> None:
+        """Flag the samples that repeated an old reading before it was clear that the meter is frozen."""
+        nothing = float("nan")
+        with self._lock:
+            for at in range(len(self._samples) - 1, -1, -1):
+                sample = self._samples[at]
+                if sample.asked_s <= since_s or sample.flag == "frozen":
+                    break
+                if not sample.flag:
+                    self._samples[at] = replace(
+                        sample, flag="frozen", power_w=nothing, energy_wh=nothing, elapsed_s=nothing
+                    )
 
     def _recover(self) -> bool:
         """Connect again, however long it takes; False when it makes no sense or sampling is to end."""
@@ -263,7 +279,7 @@ class _Life:
     def __init__(self, update_s: float) -> None:
         self._longest_s = _FROZEN_UPDATES * update_s
         self._last: Reading | None = None
-        self._since_s = 0.0
+        self.since_s = 0.0
 
     def shown(self, reading: Reading, now_s: float) -> bool:
         """Whether this reading, come at `now_s`, may be that of a live meter."""
@@ -271,6 +287,6 @@ class _Life:
         has_clock = reading.elapsed_s is not None
         moved = last is None or (reading.elapsed_s != last.elapsed_s if has_clock else reading.power_w != last.power_w)
         if moved:
-            self._since_s = now_s
+            self.since_s = now_s
         longest_s = max(_FROZEN_CLOCK_S, self._longest_s / 20) if has_clock else self._longest_s
-        return now_s - self._since_s <= longest_s
+        return now_s - self.since_s <= longest_s

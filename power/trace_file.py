@@ -137,6 +137,7 @@ def _replace(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # as the record beside it
         Path(temporary).replace(path)
     except OSError as error:
         if temporary:

@@ -10,9 +10,9 @@ import numpy as np
 from power_traces import METER, PHASES, measurement
 
 from harness.bench.ledger import window_metrics
+from harness.metrics import ENERGY_FIGURES
 from harness.records.record import FrameSample, Record, Verdict
 from harness.records.store import write_record
-from harness.report.figures import ENERGY_FIGURES
 from power.arithmetic import Pace
 from power.energy import analyze
 from power.meter import MeterInfo

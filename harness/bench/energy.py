@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from harness.errors import BadInputError, FarmError
+from harness.metrics import ENERGY_FIGURES
 from power.arithmetic import Pace
 from power.energy import Energy, analyze
 from power.errors import LinkError, PowerError
@@ -200,21 +201,9 @@ def _work(metrics: Mapping[str, float]) -> tuple[int, Pace | None]:
 
 def energy_metrics(energy: Energy) -> dict[str, float]:
     """The figures of an energy that are known, by their name in `harness.metrics`."""
-    figures = {
-        "energy_total_j": energy.total_j_per_frame,
-        "energy_static_j": energy.static_j_per_frame,
-        "energy_dynamic_j": energy.dynamic_j_per_frame,
-        "energy_total_u_j": energy.u_total_j_per_frame,
-        "energy_static_u_j": energy.u_static_j_per_frame,
-        "energy_dynamic_u_j": energy.u_dynamic_j_per_frame,
-        "power_idle_w": energy.idle_w,
-        "power_run_w": energy.run_w,
-        "inferences_per_j": energy.inferences_per_j,
-        "edp_j_s": energy.edp_j_s,
-        "energy_measured": 1.0 if energy.meter.measured else 0.0,
-        "energy_coverage": energy.coverage,
-    }
-    return {name: value for name, value in figures.items() if value is not None}
+    figures = {metric: getattr(energy, field) for metric, field in ENERGY_FIGURES.items()}
+    known = {metric: value for metric, value in figures.items() if value is not None}
+    return {**known, "energy_measured": 1.0 if energy.meter.measured else 0.0}
 
 
 @contextmanager

@@ -6,20 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-ENERGY_FIGURES = {
-    "power_idle_w": "idle_w",
-    "power_run_w": "run_w",
-    "energy_total_j": "total_j_per_frame",
-    "energy_total_u_j": "u_total_j_per_frame",
-    "energy_static_j": "static_j_per_frame",
-    "energy_static_u_j": "u_static_j_per_frame",
-    "energy_dynamic_j": "dynamic_j_per_frame",
-    "energy_dynamic_u_j": "u_dynamic_j_per_frame",
-    "inferences_per_j": "inferences_per_j",
-    "edp_j_s": "edp_j_s",
-    "energy_coverage": "coverage",
-}
-"""Name in `harness.metrics` -> name in the document of `power.energy.Energy`."""
+from harness.metrics import ENERGY_FIGURES
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.report.figures import ENERGY_FIGURES
+from harness.metrics import ENERGY_FIGURES
 from power.energy import analyze
 from power.errors import PowerError
 from power.recording import Recording

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 from power_traces import METER, PHASES, make
 
+from power.energy import analyze
 from power.errors import LinkError, PowerError, ReplyError, TraceError
 from power.meter import Meter, RangeMode, Reading
+from power.phases import PHASES as PHASE_NAMES
+from power.phases import Markers
 from power.replay import ReplayMeter
 from power.sampler import Sampler
 from power.trace_file import write_trace
@@ -87,6 +90,26 @@ def test_sampled_readings_get_the_clock_of_the_sampler(recording: Path) -> None:
     assert trace.flags[:5] == ("", "timeout", "eof", "", "eof"), "the last one is the end of the recording"
     assert (trace.at_s > begin_s - METER.update_s).all()
     assert np.isnan(trace.power_w[~trace.good]).all()
+
+
+@pytest.mark.parametrize(("samples", "status"), [(20, "INVALID"), (400, "VALID")])
+def test_a_recording_that_ends_in_mid_run(tmp_path: Path, samples: int, status: str) -> None:
+    """Where the recording ends before the run, the rest is missing and not 0 W; a longer one is enough."""
+    watts = 12.0 + np.arange(samples) % 2
+    write_trace(tmp_path / "power.csv", make(0.1 * np.arange(samples), watts), (), 0)
+    markers = Markers()
+    with Sampler(ReplayMeter(tmp_path / "power.csv"), 50.0) as sampler:
+        sampler.require_reading(5.0)
+        for name in PHASE_NAMES:
+            with markers.phase(name):
+                time.sleep(2.2 if name == "run" else 0.9)
+        time.sleep(0.2)
+        sampler.stop()
+    energy = analyze(sampler.trace(), markers.phases, 3)
+    # At twelve or thirteen watts throughout, idle may come out above run by chance.
+    reasons = [reason for reason in energy.reasons if "is above" not in reason]
+    assert bool(reasons) == (status == "INVALID"), reasons
+    assert energy.total_j is None or energy.total_j / energy.run_s > 11, "nothing was filled with 0"
 
 
 def test_not_open_or_no_file(recording: Path, tmp_path: Path) -> None:

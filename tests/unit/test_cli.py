@@ -28,6 +28,12 @@ COMMANDS: tuple[list[str], ...] = (
     ["results"],
     ["ck"],
     ["ck", "install"],
+    ["power"],
+    ["power", "list"],
+    ["power", "probe"],
+    ["power", "record"],
+    ["power", "analyze"],
+    ["power", "report"],
 )
 ELSEWHERE = "198.51.100."
 """Addresses that are kept for documentation, and so belong to no machine."""
@@ -388,14 +394,14 @@ def test_every_command_explains_itself_with_an_example(iot_farm: Command, comman
 def test_help_and_the_plan_need_no_tensorflow(iot_farm: Command, farm_file: Callable[..., str]) -> None:
     """The pages of --help, a model's layers and a plan are shown without importing TensorFlow or ck."""
     farm_file()
-    for command in ([], ["run"], ["--dry-run"], ["model"]):
+    for command in ([], ["run"], ["power"], ["--dry-run"], ["model"]):
         arguments = {"--dry-run": ["run", "--target", "farm.json", "--dry-run"], "model": ["model", "vgg16"]}
         typed = arguments.get("".join(command), [*command, "--help"])
         ended = iot_farm(*typed, PYTHONPROFILEIMPORTTIME="1")
         assert ended.code == 0
         imported = {line.rpartition("|")[2].strip() for line in ended.err.splitlines()}
         assert "harness.cli.app" in imported
-        assert not imported & {"tensorflow", "keras", "ck", "ck.kernel"}
+        assert not imported & {"tensorflow", "keras", "ck", "ck.kernel", "pyvisa", "plotly", "matplotlib", "jinja2"}
 
 
 def test_the_version_is_told(iot_farm: Command) -> None:
