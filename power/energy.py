@@ -19,7 +19,7 @@ from power.meter import MeterInfo
 from power.phases import Phase, PhaseName, by_name
 from power.trace import Trace
 from power.uncertainty import Budget, Budgets, Inputs, budgets, combine
-from power.verdict import Settings, coverage_reasons, energy_reasons, notes, phase_reasons, seen_flags
+from power.verdict import Settings, came_instead, coverage_reasons, energy_reasons, notes, phase_reasons, seen_flags
 
 SCHEMA = 1
 """Version of the document that `Energy.to_document` makes."""
@@ -206,9 +206,9 @@ def _integrals(
         try:
             found[name] = integrate(trace, phase.begin_s, phase.end_s)
         except TraceError as error:
-            reasons.append(f"phase {name!r}: {error.message}")
+            reasons.append(f"phase {name!r}: {error.message}{came_instead(trace, phase)}")
         else:
-            reasons += coverage_reasons(name, found[name], settings)
+            reasons += coverage_reasons(trace, phase, found[name], settings)
     return found, reasons
 
 
@@ -222,6 +222,7 @@ def _terms(
         run_s=run.duration_s,
         run_w=whole.mean_w,
         spread_w=float(np.std(trace.power_w[inside])) if inside.any() else 0.0,
+        spacing_s=float(np.median(np.diff(trace.at_s[inside]))) if inside.sum() > 1 else run.duration_s,
         gap_s=whole.gap_s,
         idle_w=None if idle is None else idle.mean_w,
         u_idle_w=None if idle is None else idle.u_w,

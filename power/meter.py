@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 Scope = Literal["wall", "board rails", "package"]
 """What a meter sees: everything behind a plug or hub, some rails of a board, or a processor package."""
@@ -11,6 +11,9 @@ Scope = Literal["wall", "board rails", "package"]
 Kind = Literal["average", "point"]
 """Whether a reading is the mean over the update interval, or a value of one instant."""
 
+
+REPLAY: Final = "replay:"
+"""Begins the resource of a meter that plays a recording."""
 
 RangeMode = Literal["fixed", "automatic", "unknown"]
 """Whether the power range stayed as it was: held, left to the instrument, or not to be known."""

@@ -7,14 +7,12 @@ import math
 from pathlib import Path
 
 from power.errors import LinkError, PowerError, ReplyError, TraceError
-from power.meter import MeterInfo, Reading
+from power.meter import REPLAY, MeterInfo, Reading
 from power.trace import FLAGS, Trace
 from power.trace_file import read_trace
 
 LINK_FLAGS = ("eof", "reset", "unreachable", "replaced")
 """Flags of a lost connection; all others are replies without a value."""
-REPLAY = "replay:"
-"""Begins the resource of a replay, as it begins the words of a user who asks for one."""
 _NAME = "replay of "
 _SOURCE = "a replay needs a trace as `iot-farm run --power` and `iot-farm power record` write it"
 

@@ -8,13 +8,12 @@ from typing import Final
 
 from power.errors import PowerError
 from power.instrument import Instrument
-from power.meter import Meter
+from power.meter import REPLAY, Meter
 from power.profile import load_profile, shipped_profiles
 from power.replay import ReplayMeter
 from power.sysfs import Ina3221Meter, RaplMeter
 from power.virtual_meter import Device, VirtualMeter
 
-_REPLAY: Final = "replay:"
 WORDS: Final = "virtual, replay:FILE.csv, rapl, ina3221, or a VISA resource such as TCPIP::10.0.0.5::5025::SOCKET"
 
 
@@ -50,6 +49,6 @@ def open_source(
         return RaplMeter()
     if source == "ina3221":
         return Ina3221Meter()
-    if source.startswith(_REPLAY):
-        return ReplayMeter(Path(source.removeprefix(_REPLAY)))
+    if source.startswith(REPLAY):
+        return ReplayMeter(Path(source.removeprefix(REPLAY)))
     raise PowerError(f"'{source}' is no power meter", f"there are {WORDS}")

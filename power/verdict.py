@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from power.baseline import Baseline
 from power.cross_check import CrossCheck
 from power.errors import PowerError
 from power.integral import Integral
+from power.meter import REPLAY
 from power.phases import Phase, PhaseName
 from power.trace import FLAGS, Trace
 
@@ -85,21 +87,32 @@ def phase_reasons(trace: Trace, phases: Mapping[PhaseName, Phase], frames: int, 
     reasons += [f"samples flagged {flag!r}: {FLAGS[flag]}" for flag in BROKEN_FLAGS if flag in flags]
     if "overrange" in flags:
         reasons.append("power above the range of the meter: the range does not hold for the whole measurement")
+    if trace.meter.resource.startswith(REPLAY):
+        reasons.append("the power is that of a recording, not of this run")
     if trace.meter.range_mode == "automatic":
         reasons.append("the range of the meter was not fixed: a range change breaks the difference of run and idle")
     return reasons
 
 
-def coverage_reasons(name: PhaseName, integral: Integral, settings: Settings) -> list[str]:
+def came_instead(trace: Trace, phase: Phase) -> str:
+    """What came in place of good samples in a phase, most frequent first, to be appended; "" where nothing did."""
+    inside = np.flatnonzero((trace.at_s >= phase.begin_s) & (trace.at_s <= phase.end_s))
+    seen = Counter(trace.flags[index] for index in inside if trace.flags[index])
+    words = ", ".join(f"{count} x {flag!r} ({FLAGS[flag]})" for flag, count in seen.most_common(3))
+    return f"; instead came {words}" if words else ""
+
+
+def coverage_reasons(trace: Trace, phase: Phase, integral: Integral, settings: Settings) -> list[str]:
     """Reasons of one phase: too little of it measured, or a gap that is too long."""
-    reasons = []
+    reasons, name, instead = [], phase.name, came_instead(trace, phase)
     if integral.coverage < settings.coverage_min:
         reasons.append(
             f"phase {name!r} is covered to {100 * integral.coverage:.1f} %, less than {100 * settings.coverage_min:g} %"
+            f"{instead}"
         )
     if integral.longest_gap_s > settings.gap_max_s:
         reasons.append(
-            f"phase {name!r} has a gap of {integral.longest_gap_s:.2f} s, longer than {settings.gap_max_s:g} s"
+            f"phase {name!r} has a gap of {integral.longest_gap_s:.2f} s, longer than {settings.gap_max_s:g} s{instead}"
         )
     return reasons
 

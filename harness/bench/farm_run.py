@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.bench.energy import Phases
+from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
 from harness.bench.load import ClosedLoop, Load, OpenLoop
 from harness.bench.options import RunOptions
@@ -141,6 +141,7 @@ class _FarmRun:
         """Let the farm idle, its nodes loaded and asked nothing."""
         if self._meter.idle_s:
             self._progress.phase(name)
+            await asyncio.sleep(SETTLE_S)
             with self._meter.phase(name):
                 await asyncio.sleep(self._meter.idle_s)
 

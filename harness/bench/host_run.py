@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from harness.bench.energy import Phases
+from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
 from harness.bench.options import RunOptions
 from harness.bench.progress import Progress
@@ -75,5 +75,6 @@ def run_on_host(
 def _idle(name: PhaseName, meter: Phases, progress: Progress) -> None:
     if meter.idle_s:
         progress.phase(name)
+        time.sleep(SETTLE_S)
         with meter.phase(name):
             time.sleep(meter.idle_s)

@@ -146,7 +146,7 @@ def test_a_meter_that_fails_in_mid_run(alexnet_farm: Farm, runs: Runs, tmp_path:
 
 
 def test_an_unharmed_meter_and_its_replay(alexnet_farm: Farm, runs: Runs, tmp_path: Path) -> None:
-    """Control: the same run with nothing done to the meter is VALID; replayed in another run it is called a replay."""
+    """Control: the same run with nothing done to the meter is VALID; replayed in another run it is not its energy."""
     with analyzer(alexnet_farm) as meter:
         trace, record = runs.run(tmp_path / "first", meter.resource)
     assert record["energy"]["status"] == "VALID", record["energy"]["reasons"]
@@ -156,6 +156,7 @@ def test_an_unharmed_meter_and_its_replay(alexnet_farm: Farm, runs: Runs, tmp_pa
     _, again = runs.run(tmp_path / "again", f"replay:{trace}")
     replayed = again["energy"]["meter"]
     assert again["verdict"]["status"] == "VALID"
+    _expect_invalid(again, "that of a recording, not of this run")
     assert replayed == {**recorded, "name": f"replay of {recorded['name']}", "resource": f"replay:{trace}"}
 
 
