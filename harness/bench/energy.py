@@ -23,9 +23,9 @@ from power.virtual_meter import Device
 
 DEFAULT_IDLE_S: Final = 30.0
 """Length of each idle phase: the baseline's interval was checked for this."""
-RANGING_S: Final = 2.0
+RANGING_S: Final = 1.5
 """The warm-up lasts at least so long, for an automatic range to find the range of the load."""
-SETTLE_S: Final = 0.5
+SETTLE_S: Final = 0.4
 """From the last work to an idle phase: idle power right after a warm-up was 10 to 28 mW too high (measured)."""
 _FIRST_READING_S: Final = 5.0
 

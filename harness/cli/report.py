@@ -225,7 +225,7 @@ def _with_uncertainty(metrics: dict[str, float], part: str) -> str:
         return "-"
     if u_j is None:
         return f"{value:.4f} ± unknown"
-    digits = min(_MOST_DIGITS, max(2, -math.floor(math.log10(u_j)))) if u_j > 0 else _MOST_DIGITS
+    digits = min(_MOST_DIGITS, max(0, 1 - math.floor(math.log10(u_j)))) if u_j > 0 else _MOST_DIGITS
     return f"{value:.{digits}f} ± {u_j:.{digits}f}"
 
 
