@@ -7,11 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 frames_alexnet=${FRAMES_ALEXNET:-200}
 frames_vgg16=${FRAMES_VGG16:-24}
 power=${POWER:-virtual}
-idle_s=${POWER_IDLE_S:-2}
+idle_s=${POWER_IDLE_S:-3}
 unset POWER POWER_IDLE_S
 
 export PATH="$PWD/.venv/bin:$PATH"
-export CK_REPOS="$PWD/.ck" CK_TOOLS="$PWD/.ck/tools" IOT_FARM_STATE="$PWD/.ck/state"
+export CK_REPOS="$PWD/.ck" CK_TOOLS="$PWD/.ck/tools" IOT_FARM_STATE="$PWD/.ck/state" IOT_FARM_CACHE="$PWD/.ck/cache"
 unset CK_LOCAL_REPO CK_TARGET_PATH PYTHONPATH
 IOT_FARM_RESULTS="$PWD/results/first-run-$(date -u +%Y%m%dT%H%M%SZ)"
 export IOT_FARM_RESULTS

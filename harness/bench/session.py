@@ -14,12 +14,13 @@ import psutil
 from harness.bench.energy import NoMeter, Phases, RunMeter, energy_metrics
 from harness.bench.farm_run import blocks_of, run_on_farm
 from harness.bench.host_run import prepare_device, run_on_host
+from harness.bench.kept_reference import kept_or_computed
 from harness.bench.ledger import Ledger, window_metrics
 from harness.bench.node_figures import contradictions, role_figures
 from harness.bench.options import RunOptions
 from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
-from harness.bench.reference import Reference, compute_reference
+from harness.bench.reference import Reference
 from harness.bench.verdict import judge
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
@@ -89,9 +90,9 @@ def _with_energy(record: Record, meter: RunMeter) -> Record:
 
 
 def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
-    """The right answers for the images of a run, computed by the single device (CPU)."""
+    """The right answers for the images of a run, computed by the single device (CPU), now or in an earlier run."""
     in_flight = options.most_in_flight(plan.partition.devices) if plan else 1
-    return compute_reference(
+    return kept_or_computed(
         plan.partition.graph.name if plan else _host_model(options),
         seed=options.seed,
         weights=options.weights,

@@ -100,6 +100,7 @@ def new_home(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., CkHome]:
             "HOME": str(base / "home"),
             "IOT_FARM_RESULTS": str(base / "results"),
             "IOT_FARM_STATE": str(base / "state"),
+            "IOT_FARM_CACHE": os.environ["IOT_FARM_CACHE"],
             "PYTHONPATH": str(ROOT),
             **variables,
         }

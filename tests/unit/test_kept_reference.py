@@ -1,0 +1,109 @@
+"""Kept references are those that would be computed, for exactly the same question; whatever is damaged is not used."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.bench import kept_reference
+from harness.bench.kept_reference import kept_or_computed
+from harness.bench.reference import Reference, compute_reference
+from harness.partition.paper import partition
+
+QUESTION = {"seed": 7, "weights": None, "count": 2, "blocks": ()}
+
+
+really_computed = cache(compute_reference)
+"""Each question takes seconds, and is really computed once."""
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, object]]:
+    """A cache of its own, and the questions that had to be computed."""
+    monkeypatch.setenv("IOT_FARM_CACHE", str(tmp_path))
+    asked: list[dict[str, object]] = []
+
+    def compute(model_name: str, **question: object) -> Reference:
+        asked.append({"model": model_name, **question})
+        return really_computed(model_name, **question)
+
+    monkeypatch.setattr(kept_reference, "compute_reference", compute)
+    return asked
+
+
+def same(one: Reference, other: Reference) -> bool:
+    """Whether two references are equal to the last bit."""
+    return (
+        np.array_equal(one.images, other.images)
+        and np.array_equal(one.outputs, other.outputs)
+        and (one.weights, one.model_fingerprint, one.block_fingerprints)
+        == (other.weights, other.model_fingerprint, other.block_fingerprints)
+    )
+
+
+def test_second_time(computed: list[dict[str, object]]) -> None:
+    """The second question is answered from the cache, with the same bits, fingerprints of blocks included."""
+    cut = partition("alexnet-5")
+    question = {**QUESTION, "blocks": tuple(cut.block(role.name, 0) for role in cut.roles)}
+    first, second = (kept_or_computed("alexnet", **question) for _ in range(2))
+    assert len(computed) == 1
+    assert same(first, second)
+    assert len(second.block_fingerprints) == len(cut.roles)
+    other = kept_or_computed("alexnet", **{**question, "seed": 8})
+    assert len(computed) == 2
+    assert not same(first, other), "control"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda raw: raw[: len(raw) // 2],
+        lambda raw: raw[:0],
+        lambda raw: raw[:200] + bytes([raw[200] ^ 1]) + raw[201:],
+        lambda raw: raw[:4] + bytes(100),
+        lambda raw: raw[:-400] + bytes([raw[-400] ^ 1]) + raw[-399:],
+    ],
+)
+def test_damaged_file(computed: list[dict[str, object]], tmp_path: Path, damage) -> None:
+    """A file that was cut off or changed is computed anew, and replaced."""
+    first = kept_or_computed("alexnet", **QUESTION)
+    (file,) = tmp_path.rglob("*.npz")
+    file.write_bytes(damage(file.read_bytes()))
+    assert same(first, kept_or_computed("alexnet", **QUESTION))
+    assert same(first, kept_or_computed("alexnet", **QUESTION))
+    assert len(computed) == 2
+
+
+def test_what_the_answers_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another number of images, TensorFlow, processor or setting is another question."""
+    key = kept_reference._key
+    plain = key("alexnet", 7, None, 2, ())
+    assert plain == key("alexnet", 7, None, 2, ()), "control"
+    assert plain != key("alexnet", 7, None, 3, ())
+    assert plain != key("vgg16", 7, None, 2, ())
+    with monkeypatch.context() as changed:
+        changed.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+        assert plain != key("alexnet", 7, None, 2, ())
+    for name in ("_version", "_processor", "_sources_digest"):
+        with monkeypatch.context() as changed:
+            changed.setattr(kept_reference, name, lambda *_: "other")
+            assert plain != key("alexnet", 7, None, 2, ())
+
+
+def test_weights_file_by_content(tmp_path: Path) -> None:
+    """A weights file counts by what is in it, not by its name."""
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_bytes(b"1")
+    two.write_bytes(b"1")
+    assert kept_reference._key("alexnet", 7, one, 2, ()) == kept_reference._key("alexnet", 7, two, 2, ())
+    two.write_bytes(b"2")
+    assert kept_reference._key("alexnet", 7, one, 2, ()) != kept_reference._key("alexnet", 7, two, 2, ())
+
+
+def test_folder_that_takes_nothing(computed: list[dict[str, object]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be kept, everything is computed, and nothing is lost."""
+    monkeypatch.setenv("IOT_FARM_CACHE", "/proc/nothing")
+    first, second = (kept_or_computed("alexnet", **QUESTION) for _ in range(2))
+    assert len(computed) == 2
+    assert same(first, second)
