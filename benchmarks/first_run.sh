@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 frames_alexnet=${FRAMES_ALEXNET:-200}
 frames_vgg16=${FRAMES_VGG16:-24}
 power=${POWER:-virtual}
-idle_s=${POWER_IDLE_S:-3}
+idle_s=${POWER_IDLE_S:-2}
 unset POWER POWER_IDLE_S
 
 export PATH="$PWD/.venv/bin:$PATH"

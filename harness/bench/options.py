@@ -32,7 +32,7 @@ class RunOptions:
         partition: the paper's name of the cut; None recognises it by the farm's roles.
         device: "cpu" or "gpu" of the single device.
         frames: frames of the measured window.
-        warmup: frames before it; None is the number of frames in flight.
+        warmup: frames before it; None is twice the number of frames in flight.
         seed: seed of the weights and of the frames' images.
         weights: a Keras weights file in place of the seeded weights.
         in_flight: frames under way at once (closed loop); None is two for each node, one in work and one waiting.

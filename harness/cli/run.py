@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Device of target host."
 )
 @click.option("--frames", type=int, default=DEFAULT_FRAMES, show_default=True, help="Frames of the measured window.")
-@click.option("--warmup", type=int, help="Frames before the window [default: as many as in flight].")
+@click.option("--warmup", type=int, help="Frames before the window [default: twice the frames in flight].")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of weights and images.")
 @click.option("--weights", type=WEIGHTS_FILE, metavar="FILE", help="A Keras weights file instead.")
 @click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: 2 per node].")
