@@ -34,7 +34,13 @@ for command in (probe, record, report):
 @power.command("list", short_help="The instruments for which there is a profile.")
 @json_option
 def list_profiles(as_json: bool) -> None:
-    """Show the instruments for which there is a profile."""
+    """Show the instruments for which there is a profile.
+
+    \b
+    Examples:
+      iot-farm power list
+      iot-farm power list --json
+    """
     from power.profile import shipped_profiles
 
     profiles = shipped_profiles()
@@ -50,7 +56,13 @@ def list_profiles(as_json: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def analyze(file: Path, as_json: bool) -> None:
-    """Compute the energy of a run again from its trace FILE; exit code 1 when it is INVALID."""
+    """Compute the energy of a run again from its trace FILE; exit code 1 when it is INVALID.
+
+    \b
+    Examples:
+      iot-farm power analyze results/20261121T060256747-alexnet-farm-5-local-f8dd79e4.power.csv
+      iot-farm power analyze trace.csv --json
+    """
     from harness.bench.energy import energy_metrics, meter_errors
     from harness.cli.report import console, print_energy
     from harness.metrics import METRICS, show

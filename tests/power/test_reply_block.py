@@ -14,7 +14,7 @@ from power.profile import Profile, shipped_profiles
 from power.reply import parse_block, parse_identity, parse_range, parse_reply
 
 SHIPPED = {profile.name: profile for profile in shipped_profiles()}
-WT300E, IT9121, N6705 = (SHIPPED[name] for name in ("yokogawa-wt300e", "itech-it9121", "keysight-n6705"))
+WT300E, N6705 = (SHIPPED[name] for name in ("yokogawa-wt300e", "keysight-n6705"))
 
 
 def cause_of(profile: Profile, raw: bytes, volts: bytes | None = None) -> str:
@@ -123,11 +123,14 @@ def test_an_identity_comes_without_its_terminator() -> None:
 
 
 def test_the_range_is_volts_times_amperes() -> None:
-    """The range in watts is the product of both ranges; a reply of another form, or no range to ask for, is refused."""
-    assert parse_range(WT300E, b"150.0E+00;1.00E+00\n") == 150.0
-    assert parse_range(WT300E, b"300.0E+00;500.0E-03\n") == 150.0
-    assert parse_range(WT300E, b"15;2\n") == 30.0
-    for profile, raw in ((WT300E, b"150.0E+00\n"), (WT300E, b"150;EXT,1\n"), (WT300E, b"0;1\n"), (IT9121, b"150\n")):
+    """The range in watts is the product of both ranges, whose texts are kept; a reply of another form is refused."""
+    for raw, range_w, texts in (
+        (b"150.0E+00;1.00E+00\n", 150.0, ("150.0E+00", "1.00E+00")),
+        (b"300.0E+00;500.0E-03\n", 150.0, ("300.0E+00", "500.0E-03")),
+        (b"15;2\n", 30.0, ("15", "2")),
+    ):
+        assert parse_range(WT300E.range, raw) == (range_w, texts)
+    for raw in (b"150.0E+00\n", b"150;EXT,1\n", b"0;1\n", b"NAN;1\n"):
         with pytest.raises(ReplyError) as told:
-            parse_range(profile, raw)
+            parse_range(WT300E.range, raw)
         assert told.value.cause == "garbage"
