@@ -5,6 +5,8 @@ TensorFlow is imported here and nowhere before, so that every command that runs 
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +15,8 @@ from harness.errors import BadInputError, MissingPackageError
 Device = Literal["cpu", "gpu"]
 
 _MOST_THREADS_PER_CORE = 16
-_NOT_FOR_BLOCKS = ("matplotlib", "pandas")
+_EXTRAS = ("matplotlib", "pandas")
+"""What draws pictures and holds data frames: nothing that computes a block."""
 _WHOLE_PERCENT = 100
 
 
@@ -93,16 +96,11 @@ def import_keras() -> Any:
         MissingPackageError: TensorFlow or Keras is not installed.
     """
     _import_tensorflow()
-    # Keras takes these along where they are, for pictures and data frames: 0.6 s and 60 MB in each node (measured).
-    hidden = [name for name in _NOT_FOR_BLOCKS if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  None is how an import is forbidden
     try:
-        import keras  # noqa: PLC0415  late, as this module promises
+        with _without_extras():
+            import keras  # noqa: PLC0415  late, as this module promises
     except ImportError as error:
         raise _missing("Keras", error) from error
-    finally:
-        for name in hidden:
-            del sys.modules[name]
     return keras
 
 
@@ -120,10 +118,24 @@ def _import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     try:
-        import tensorflow  # noqa: PLC0415, ICN001  late, as this module promises
+        with _without_extras():
+            import tensorflow  # noqa: PLC0415, ICN001  late, as this module promises
     except ImportError as error:
         raise _missing("TensorFlow", error) from error
     return tensorflow
+
+
+@contextmanager
+def _without_extras() -> Iterator[None]:
+    """TensorFlow brings Keras, and Keras takes these along where they are: 0.6 s and 60 MB in each node (measured)."""
+    modules: dict[str, Any] = sys.modules
+    hidden = [name for name in _EXTRAS if name not in modules]
+    modules.update(dict.fromkeys(hidden))  # None is how an import is forbidden
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del modules[name]
 
 
 def _missing(package: str, error: ImportError) -> MissingPackageError:
