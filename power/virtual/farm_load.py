@@ -23,7 +23,7 @@ TX2_BUSY_W = (15.0 - TX2_IDLE_W) / 6
 DEVICES = {"pi3": (PI3_IDLE_W, PI3_BUSY_W), "tx2": (TX2_IDLE_W, TX2_BUSY_W)}
 """Kind of device -> idle watts of a device, watts of a busy core."""
 
-_SAMPLE_S = 0.05  # half an update of the quickest meter that is played; the analyzer shares the cores that it is about
+_SAMPLE_S = 0.2  # besides the samples that each question takes; the analyzer shares the cores that it is about
 _KEPT = 500_000  # samples: nearly three hours
 _CPUCLOCK_SCHED = 2
 _OPTIONS = {"device", "devices", "idle", "busy"}
