@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-frames_alexnet=${FRAMES_ALEXNET:-200}
+frames_alexnet=${FRAMES_ALEXNET:-400}
 frames_vgg16=${FRAMES_VGG16:-24}
 power=${POWER:-virtual}
 idle_s=${POWER_IDLE_S:-2}

@@ -60,7 +60,7 @@ def _error(value: float) -> str:
 
 
 def _energy(value: float) -> str:
-    return f"{value:.4f} J"
+    return f"{value:.4g} J"
 
 
 def _watts(value: float) -> str:
@@ -68,7 +68,7 @@ def _watts(value: float) -> str:
 
 
 def _product(value: float) -> str:
-    return f"{value:.4f} J s"
+    return f"{value:.4g} J s"
 
 
 def _share(value: float) -> str:
@@ -122,6 +122,14 @@ _METRICS = (
         Better.NEITHER,
         lambda value: "yes" if value else "no: virtual",
         "whether an instrument measured the power of this run",
+    ),
+    Metric(
+        "energy_valid",
+        "energy valid",
+        "",
+        Better.NEITHER,
+        lambda value: "yes" if value else "no: INVALID",
+        "whether the figures of the energy may be used; where not, there are none",
     ),
     Metric("energy_coverage", "coverage", "", Better.HIGHER, _share, "share of the window with good power samples"),
     Metric("window_s", "window", "s", Better.NEITHER, _seconds, "first send to last verified result"),

@@ -99,7 +99,7 @@ def arithmetic(trace: Trace, run: Phase, integral: Integral, frames: int, pace: 
     period_s = pace.window_s / frames
     spacing_s = float(np.diff(at_s).max()) if len(at_s) > 1 else run.duration_s
     loose_s = trace.meter.update_s + 2 * spacing_s + integral.gap_s
-    bound_j = (loose_s * float(np.ptp(watts)) + _EDGES_S * power_w) / frames
+    bound_j = (loose_s * float(np.ptp(watts)) + _EDGES_S * abs(power_w)) / frames
     difference_j = power_w * period_s - integral.energy_j / frames
     in_flight = frames * pace.latency_mean_s / pace.window_s
     alone = in_flight <= _ONE

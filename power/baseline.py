@@ -200,7 +200,7 @@ def _flags(
         flags.append(f"batch means of the idle power are correlated ({lag1:.2f}): its interval may be too narrow")
     if before_w is None or after_w is None:
         missing = "idle before" if before_w is None else "idle after"
-        flags.append(f"no phase {missing!r}: a drift of the idle power is not seen")
+        flags.append(f"no usable phase {missing!r}: a drift of the idle power is not seen")
         return tuple(flags)
     difference_w = abs(before_w - after_w)
     if difference_w > DIFFERENCE_U * u_w:

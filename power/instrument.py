@@ -19,6 +19,7 @@ IDENTITY_QUERY: Final = "*IDN?"
 _IDENTITY_TRIES: Final = 3
 _READY_POLL_S: Final = 0.005
 _ERRORS_READ: Final = 20
+_PROVE_S: Final = 5.0
 _VIRTUAL: Final = re.compile(r"\bVIRTUAL\b", re.IGNORECASE)
 
 
@@ -39,6 +40,7 @@ class Instrument:
         self._identity = ""
         self._ranging = Ranging(self._link, None)
         self._elapsed_s: float | None = None
+        self._proved_s = time.monotonic()
 
     @property
     def info(self) -> MeterInfo:
@@ -100,8 +102,10 @@ class Instrument:
         profile = self._known()
         try:
             self._ranging.watch()
+            self._prove_at_times()
             if profile.ready is not None:
                 self._await_ready(profile)
+            asked_s = time.monotonic()
             if profile.block:
                 volts = self._link.query(profile.volts) if profile.volts else None
                 reading = parse_reply(profile, self._link.query_block(profile.read), volts=volts)
@@ -120,7 +124,7 @@ class Instrument:
             before, self._elapsed_s = self._elapsed_s, reading.elapsed_s
             if before is not None and reading.elapsed_s < before:
                 raise ReplyError(f"{self._link.resource}: its integrator began anew", "restarted")
-        return reading
+        return replace(reading, asked_s=asked_s)
 
     def recover(self) -> None:
         """Connect again, prove that the same instrument answers, and set it up anew.
@@ -192,7 +196,13 @@ class Instrument:
         assert problem is not None
         raise problem
 
+    def _prove_at_times(self) -> None:
+        """A serial line or a bus does not tell when somebody plugs another instrument in."""
+        if time.monotonic() - self._proved_s >= _PROVE_S:
+            self._prove()
+
     def _prove(self) -> None:
+        self._proved_s = time.monotonic()
         identity = self._ask_identity()
         if identity != self._identity:
             raise LinkError(

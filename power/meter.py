@@ -62,11 +62,13 @@ class Reading:
         power_w: watts.
         energy_wh: the meter's own integrator in watt-hours; None where it has none.
         elapsed_s: how long that integrator has run, seconds; None where it has none.
+        asked_s: when it was asked for, seconds on the monotonic clock; None where that is when `read` began.
     """
 
     power_w: float
     energy_wh: float | None = None
     elapsed_s: float | None = None
+    asked_s: float | None = None
 
 
 class Meter(Protocol):

@@ -15,6 +15,8 @@ FORMAT = "power-trace/1"
 COLUMNS = ("t_mono_ns", "t_utc", "power_w", "rtt_us", "flags", "energy_wh", "elapsed_s")
 """Monotonic time in nanoseconds, seconds since 1970, watts, microseconds, a word of `FLAGS`, watt-hours, seconds.
 An empty field is a missing value."""
+MOST = 1e15
+"""A number beyond this is none: seconds, watts and joules of any farm are below."""
 METER_FIELDS = tuple(field.name for field in dataclasses.fields(MeterInfo))
 """What the head of a file tells of the meter."""
 _NS_PER_S = 10**9

@@ -194,6 +194,8 @@ class Sampler:
             except LinkError as error:
                 flag, lost = error.cause, True
             ended_s = time.monotonic()
+            if reading is not None and reading.asked_s is not None:
+                begun_s = reading.asked_s  # not the wait for a new reading before it
             if reading is not None and not life.shown(reading, ended_s):
                 flag = "frozen"
                 self._take_back(life.since_s)

@@ -29,7 +29,7 @@ def open_source(
 
     Args:
         source: one of `WORDS`.
-        profiles: profile files besides the shipped ones; theirs win.
+        profiles: profile files in place of the shipped ones; the instrument must be one of theirs.
         pids: processes whose CPU time makes the load of the virtual meter.
         devices: how many devices the virtual meter feeds.
         device: whose watts the virtual meter shows.
@@ -38,7 +38,7 @@ def open_source(
         PowerError: the words name no meter, or a file of theirs cannot be used.
     """
     if "::" in source:
-        return Instrument(source, (*map(load_profile, profiles), *shipped_profiles()))
+        return Instrument(source, [load_profile(path) for path in profiles] or shipped_profiles())
     if profiles:
         raise PowerError(
             f"a profile is for an instrument, and '{source}' is none", "name a VISA resource, or no profile"

@@ -20,7 +20,7 @@ import numpy as np
 from power.arithmetic import Pace
 from power.errors import TraceError
 from power.phases import Phase, by_name
-from power.recording import COLUMNS, FORMAT, METER_FIELDS, Recording, to_ns
+from power.recording import COLUMNS, FORMAT, METER_FIELDS, MOST, Recording, to_ns
 from power.trace import FLAGS, Trace
 from power.trace_reader import TraceReader
 
@@ -123,7 +123,7 @@ def _optional(value: np.float64, index: int, name: str) -> str:
 
 
 def _number(value: np.float64, index: int, name: str) -> str:
-    if not math.isfinite(value):
+    if not abs(value) <= MOST:
         raise TraceError(f"sample {index}: {name} is {value}, no number")
     return repr(float(value))
 

@@ -17,12 +17,13 @@ from power.arithmetic import Pace
 from power.errors import PowerError, TraceError
 from power.meter import Kind, MeterInfo, RangeMode, Scope
 from power.phases import PHASES, Phase, by_name
-from power.recording import COLUMNS, FORMAT, METER_FIELDS, Recording, to_s
+from power.recording import COLUMNS, FORMAT, METER_FIELDS, MOST, Recording, to_s
 from power.trace import FLAGS, Trace
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _INTEGER = re.compile(r"-?\d{1,19}", re.ASCII)
 _NUMBERS = ("update_s", "reading_pct", "range_pct", "range_w")
+_LEAST_UPDATE_S = 1e-6
 _PACE_FIELDS = {field.name for field in dataclasses.fields(Pace)}
 
 
@@ -59,9 +60,12 @@ class TraceReader:
             raise self._error(number, "the line of column names is missing")
         if header.get("format") != FORMAT:
             raise TraceError(f"{self._path} has the format {header.get('format')!r}, not {FORMAT!r}")
+        unknown = set(header) - {"format", "frames", "pace", *METER_FIELDS}
+        if unknown:
+            raise TraceError(f"{self._path}: the header's {min(unknown)!r} is unknown", "see docs/power.md")
         meter = self._meter(header)
         frames = header.get("frames")
-        if not isinstance(frames, int) or isinstance(frames, bool):
+        if not isinstance(frames, int) or not _is_number(frames):
             raise TraceError(f"{self._path}: the header has no whole number of 'frames'")
         names = self._columns(number, lines[number - 1])
         rows = [self._fields(at, line, names) for at, line in enumerate(lines[number:], start=number + 1)]
@@ -103,7 +107,8 @@ class TraceReader:
                 raise TraceError(f"{self._path}: the header has no {name!r}")
             value = header[name]
             if name in _NUMBERS:
-                right = _is_number(value) or (value is None and name != "update_s")
+                least = _LEAST_UPDATE_S if name == "update_s" else 0
+                right = (_is_number(value) and value >= least) or (value is None and name != "update_s")
             else:
                 right = isinstance(value, bool if name == "measured" else str)
             if not right:
@@ -143,7 +148,7 @@ class TraceReader:
             empty = row[name] == "" and name in ("power_w", "energy_wh", "elapsed_s")
             if name in ("flags", "t_mono_ns") or empty:
                 continue
-            if not _NUMBER.fullmatch(row[name]) or not math.isfinite(float(row[name])):
+            if not _NUMBER.fullmatch(row[name]) or not abs(float(row[name])) <= MOST:
                 raise self._error(number, f"column {name!r}: {row[name]!r} is no number", "a missing value is empty")
         if row["power_w"] == "" and row["flags"] == "":
             raise self._error(number, "column 'power_w': no value, and no flag says why")
@@ -177,4 +182,5 @@ def _no_constant(name: str) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """A finite number of a size that some quantity has; JSON knows integers of any length."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST

@@ -78,8 +78,8 @@ def phase_reasons(trace: Trace, phases: Mapping[PhaseName, Phase], frames: int, 
         reasons.append("no run phase was marked")
     elif 0 < run.duration_s < settings.updates_min * trace.meter.update_s:
         reasons.append(
-            f"run of {run.duration_s:.3g} s is shorter than {settings.updates_min} updates of the meter "
-            f"({trace.meter.update_s:g} s each)"
+            f"run of {run.duration_s:.5g} s is shorter than {settings.updates_min} updates of the meter "
+            f"({settings.updates_min * trace.meter.update_s:g} s): measure more frames"
         )
     if not any(name != "run" for name in phases):
         reasons.append("no idle phase was marked: static and dynamic energy are unknown")
@@ -122,8 +122,12 @@ def energy_reasons(
 ) -> list[str]:
     """Reasons in the figures: idle above run, two ways to one energy that disagree."""
     reasons = []
-    if idle is not None and idle.mean_w > run.mean_w:
-        reasons.append(f"idle power of {idle.mean_w:.4g} W is above the {run.mean_w:.4g} W of the run")
+    for name, mean_w in (("run", run.mean_w), ("idle phases", None if idle is None else idle.mean_w)):
+        if mean_w is not None and not mean_w > 0:
+            reasons.append(f"the mean power of the {name} is {mean_w:.4g} W, and should be above 0")
+    # A run without load is below idle by chance each second time; the run's mean is as uncertain as that of idling.
+    if idle is not None and idle.mean_w - run.mean_w > 2 * idle.u_w:
+        reasons.append(f"idle power of {idle.mean_w:.6g} W is above the {run.mean_w:.6g} W of the run")
     if check is not None and not check.agrees:
         reasons.append(
             f"the meter's own integrator is {check.difference_j:+.3g} J off the samples, "

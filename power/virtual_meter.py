@@ -51,7 +51,11 @@ class VirtualMeter:
         command = [sys.executable, "-m", "power.virtual", "--persona", "wt300e", "--load", self._load]
         # The pipe is the leash: the analyzer ends when this process does, however that happens.
         self._process = subprocess.Popen(  # noqa: S603  our own command line
-            [*command, "--host", self._host], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [*command, "--host", self._host],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # Ctrl-C is for this process, which lets the analyzer go
         )
         try:
             assert self._process.stdout is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ DEFAULT_IDLE_S: Final = 30.0
 """Length of each idle phase: the baseline's interval was checked for this."""
 RANGING_S: Final = 1.5
 """The warm-up lasts at least so long, for an automatic range to find the range of the load."""
+IDLE_UPDATES: Final = 14
+"""Updates that an idle phase needs: the baseline takes 20 samples, two of each update, and leaves three updates out."""
 SETTLE_S: Final = 0.4
 """From the last work to an idle phase: idle power right after a warm-up was 10 to 28 mW too high (measured)."""
 _FIRST_READING_S: Final = 5.0
@@ -68,7 +71,7 @@ class Phases(Protocol):
     idle_s: float
     ranging_s: float
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device) -> None:
+    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
         """Open the meter; the processes and devices are those that it feeds."""
 
     def fix_range(self) -> None:
@@ -85,7 +88,7 @@ class NoMeter:
     idle_s = 0.0
     ranging_s = 0.0
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device) -> None:
+    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
         """Open nothing."""
 
     def fix_range(self) -> None:
@@ -112,6 +115,8 @@ class RunMeter:
         self._markers = Markers()
         self._sampling: Sampling | None = None
         self._problems: list[str] = []
+        self._update_s = 0.0
+        self._ended = False
 
     @property
     def sampling(self) -> Sampling:
@@ -130,17 +135,23 @@ class RunMeter:
         failure = (self._sampling.failure,) if self._sampling is not None and self._sampling.failure else ()
         return (*self._problems, *failure)
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device) -> None:
+    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
         """Open the meter, start sampling, and wait for its first reading.
 
         Args:
             pids: processes that compute, on this machine (the virtual analyzer's load).
             devices: how many devices it feeds.
             device: whose watts the virtual analyzer shows.
+            elsewhere: nodes on other machines, whose processes nobody here can see.
 
         Raises:
-            UserError: it cannot be opened, or gives no reading; the message names it.
+            UserError: it cannot be opened, gives no reading, or is too slow for the idle phases; the message names it.
         """
+        if self.options.source == "virtual" and elsewhere:
+            raise BadInputError(
+                f"the virtual analyzer follows processes of this machine, and {elsewhere} nodes run elsewhere",
+                "--power takes the resource of a power analyzer, or none",
+            )
         make_meter = partial(
             open_source,
             self.options.source,
@@ -152,6 +163,13 @@ class RunMeter:
         with meter_errors():
             self._sampling = start_sampling(make_meter, self.options.rate_hz)
             self._sampling.require_reading(_FIRST_READING_S)
+            self._update_s = self._sampling.trace().meter.update_s
+        if self.idle_s < IDLE_UPDATES * self._update_s:
+            self._sampling.stop()
+            raise BadInputError(
+                f"idle phases of {self.idle_s:g} s are too short for a meter that updates every {self._update_s:g} s",
+                f"at least {IDLE_UPDATES * self._update_s:.3g} s: --idle, or POWER_IDLE_S under CK",
+            )
 
     def fix_range(self) -> None:
         """Hold the range that the warm-up needed; a meter that does not costs the energy, and not the run."""
@@ -167,8 +185,13 @@ class RunMeter:
 
     def end(self) -> None:
         """Let go of the meter; does nothing the second time."""
-        if self._sampling is not None:
-            self._sampling.stop()
+        if self._sampling is None:
+            return
+        if not self._ended and self._markers.phases:
+            # The last marker needs a sample behind it, and a sample stands before the instant at which it comes.
+            time.sleep(2 * self._update_s)
+        self._ended = True
+        self._sampling.stop()
 
     def energy(self, metrics: Mapping[str, float]) -> Energy:
         """Energy of the run over its distinct, verified frames.

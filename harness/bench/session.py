@@ -82,7 +82,8 @@ def run_benchmark(
 def _with_energy(record: Record, meter: RunMeter) -> Record:
     """The record with the energy of its distinct, verified frames; an INVALID energy leaves the speed as it is."""
     energy = meter.energy(record.metrics)
-    figures = energy_metrics(energy) if energy.status == "VALID" else {}
+    valid = energy.status == "VALID"
+    figures = {**(energy_metrics(energy) if valid else {}), "energy_valid": 1.0 if valid else 0.0}
     options = {**record.options, "power": meter.options.describe()}
     document = energy.to_document()
     document["notes"] += meter.problems
@@ -117,7 +118,7 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None, 
     nodes = asyncio.run(require_nodes(plan))
     # Before the reference too: a meter that is not there must not cost its seconds.
     pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
-    meter.begin(pids, plan.farm.devices, "pi3")
+    meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids))
     progress.phase("computing the reference")
     reference = reference or reference_for(options, plan)
     started_utc = _now_utc()

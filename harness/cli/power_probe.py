@@ -44,10 +44,9 @@ def probe(resource: str, profiles: tuple[Path, ...], as_json: bool) -> None:
 
     with meter_errors():
         if "::" in resource:
-            known = [*(load_profile(path) for path in profiles), *shipped_profiles()]
-            found = probe_instrument(resource, known)
+            found = probe_instrument(resource, [load_profile(path) for path in profiles] or shipped_profiles())
         else:
-            found = probe_meter(resource, open_source(resource))
+            found = probe_meter(resource, open_source(resource, profiles=profiles))
         if as_json:
             click.echo(json.dumps(found.to_document(), indent=1))
         else:

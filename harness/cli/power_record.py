@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +20,8 @@ from harness.cli.options import json_option
 
 if TYPE_CHECKING:
     from power.phases import Markers
+    from power.sampling import Sampling
+    from power.trace import Trace
 
 
 @click.command(short_help="Record power for some time, or around a command.")
@@ -66,18 +71,12 @@ def record(
     from functools import partial
 
     from harness.bench.energy import DEFAULT_IDLE_S, meter_errors
-    from harness.errors import BadInputError
     from power.phases import Markers
     from power.sampling import start_sampling
     from power.source import open_source
     from power.trace_file import require_place, write_trace
 
-    if command and seconds is not None:
-        raise BadInputError("--seconds and a COMMAND exclude each other", "the command says how long it takes")
-    if command and resource == "virtual":
-        raise BadInputError("the virtual analyzer does not see COMMAND", "it follows the nodes of `iot-farm run` alone")
-    if not command and (idle_s is not None or frames is not None):
-        raise BadInputError("--idle and --frames are for a COMMAND", "for example: … trace.csv -- python predict.py")
+    _check(resource, command, seconds=seconds, idle_s=idle_s, frames=frames)
     markers = Markers()
     with meter_errors(), ExitStack() as stack:
         require_place(file)
@@ -97,17 +96,44 @@ def record(
         sampling.stop()
         trace = sampling.trace()
         write_trace(file, trace, markers.phases, frames or 1 if command else 0)
-    good = int(trace.good.sum())
-    if as_json:
-        document = {"path": str(file), "samples": len(trace), "good": good, "exit_code": code if command else None}
-        click.echo(json.dumps(document, indent=1))
-    else:
-        click.echo(f"{good} good samples of {len(trace)}, written to {file}")
-        if command:
-            click.echo(f"its energy: iot-farm power analyze {file}")
+    _tell(sampling, trace, file, code if command else None, as_json=as_json)
     if code:
         click.echo(f"error: {command[0]} ended with exit code {code}", err=True)
         click.get_current_context().exit(1)
+
+
+def _check(
+    resource: str, command: tuple[str, ...], *, seconds: float | None, idle_s: float | None, frames: int | None
+) -> None:
+    """Refuse what cannot be recorded, before a meter is opened."""
+    from harness.errors import BadInputError, NotFoundError
+
+    if command and seconds is not None:
+        raise BadInputError("--seconds and a COMMAND exclude each other", "the command says how long it takes")
+    for name, number in (("--seconds", seconds), ("--idle", idle_s)):
+        if number is not None and not math.isfinite(number):
+            raise BadInputError(f"{name} {number} is no number of seconds", f"for example {name} 30")
+    if command and shutil.which(command[0]) is None:
+        raise NotFoundError(f"{command[0]} cannot be run: there is no such program", "write it as in a shell")
+    if command and resource == "virtual":
+        raise BadInputError("the virtual analyzer does not see COMMAND", "it follows the nodes of `iot-farm run` alone")
+    if not command and (idle_s is not None or frames is not None):
+        raise BadInputError("--idle and --frames are for a COMMAND", "for example: … trace.csv -- python predict.py")
+
+
+def _tell(sampling: Sampling, trace: Trace, file: Path, code: int | None, *, as_json: bool) -> None:
+    """Say what was recorded; `code` is that of the command, None where there was none."""
+    good = int(trace.good.sum())
+    for problem in filter(None, (sampling.failure, f"{sampling.lost} samples were lost" if sampling.lost else "")):
+        click.echo(f"note: {problem}", err=True)
+    if as_json:
+        document = {"path": str(file), "samples": len(trace), "good": good, "exit_code": code}
+        click.echo(json.dumps(document, indent=1))
+    else:
+        mean = f", mean {trace.power_w[trace.good].mean():.4g} W" if good else ""
+        click.echo(f"{good} good samples of {len(trace)}{mean}, written to {file}")
+        if code is not None:
+            click.echo(f"its energy: iot-farm power analyze {file}")
 
 
 def _around(command: tuple[str, ...], markers: Markers, idle_s: float) -> int:
@@ -129,13 +155,19 @@ def _run(command: tuple[str, ...]) -> int:
     from harness.errors import NotFoundError
 
     try:
-        return subprocess.run(command, check=False).returncode  # noqa: S603  the user's own command
+        # Its output goes where ours does not: --json prints one document.
+        return subprocess.run(command, check=False, stdout=sys.stderr).returncode  # noqa: S603  the user's own command
     except OSError as error:
         raise NotFoundError(f"{command[0]} cannot be run: {error.strerror}", "write it as in a shell") from None
 
 
 def _wait(seconds: float, *, quiet: bool) -> None:
     """Let the sampler work, and show how far it is."""
+    with contextlib.suppress(KeyboardInterrupt):  # what was recorded until then is written
+        _shown_wait(seconds, quiet=quiet)
+
+
+def _shown_wait(seconds: float, *, quiet: bool) -> None:
     if quiet or not sys.stderr.isatty():
         time.sleep(seconds)
         return

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.plan.plan import Plan
 
 _LOG_COLUMNS = 120
-_MOST_DIGITS = 6
+_MOST_DIGITS = 12
 
 
 def console() -> Console:

@@ -25,7 +25,7 @@ from power.trace_file import read_trace
 
 FRAMES = 300
 """Three to four seconds: a meter that stands still is known as such after two and a half."""
-IDLE_S = 1.3
+IDLE_S = 1.6
 RANGING_S = 0.5
 NAMES = ("energy_total_j", "energy_static_j", "energy_dynamic_j", "power_run_w", "power_idle_w", "inferences_per_j")
 

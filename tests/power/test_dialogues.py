@@ -178,7 +178,8 @@ def test_dialogue(name: str) -> None:
     reading, manual = speak(name, lines)
     assert manual.unexpected == []
     assert manual.left == []
-    assert dataclasses.astuple(reading) == pytest.approx(dataclasses.astuple(expected), nan_ok=True)
+    found = dataclasses.replace(reading, asked_s=None)
+    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(expected))
 
 
 @pytest.mark.parametrize("name", ["yokogawa-wt300e", "rs-hmc8015", "gw-instek-gpm8213"])

@@ -174,6 +174,20 @@ REASONS = [
     ("above the range", hole(40, 40.2, "overrange"), PHASES, FRAMES, Settings()),
     ("shorter than 20 updates", measurement(), (PHASES[0], Phase("run", 40, 41.5)), 9, Settings()),
     ("shorter than 2 updates", measurement(), (PHASES[0], Phase("run", 40, 40.1)), 9, Settings()),
+    (
+        "should be above 0",
+        dataclasses.replace(measurement(), power_w=-measurement().power_w),
+        PHASES,
+        FRAMES,
+        Settings(),
+    ),
+    (
+        "mean power of the run is 0 W",
+        dataclasses.replace(measurement(), power_w=0 * measurement().power_w),
+        PHASES,
+        FRAMES,
+        Settings(),
+    ),
     ("is above the", measurement(idle_w=19.0), PHASES, FRAMES, Settings()),
     ("no frames", measurement(), PHASES, 0, Settings()),
     ("no frames", measurement(), PHASES, -1, Settings()),
@@ -196,6 +210,17 @@ def test_reasons(reason: str, trace: Trace, phases: tuple[Phase, ...], frames: i
     assert energy.status == "INVALID"
     assert any(reason in found for found in energy.reasons), energy.reasons
     json.dumps(energy.to_document(), allow_nan=False)
+
+
+def test_a_run_without_load() -> None:
+    """Idle power that is above run power by less than twice its uncertainty is chance, and no reason."""
+    flat = dataclasses.replace(measurement(), power_w=IDLE_W + np.random.default_rng(4).normal(0, 0.02, 1240))
+    energies = [
+        analyze(dataclasses.replace(flat, power_w=np.roll(flat.power_w, shift)), PHASES, FRAMES)
+        for shift in range(0, 400, 40)
+    ]
+    assert min(energy.dynamic_j for energy in energies) < 0
+    assert {energy.status for energy in energies} == {"VALID"}
 
 
 def test_invalid_result_is_still_shown() -> None:

@@ -13,12 +13,12 @@ from power_traces import METER, PHASES, make, measurement
 from power import trace_file
 from power.energy import analyze
 from power.errors import TraceError
-from power.recording import COLUMNS, to_ns, to_s
+from power.recording import COLUMNS, MOST, to_ns, to_s
 from power.trace import FLAGS, Trace
 from power.trace_file import read_trace, write_trace
 
 FLAG_WORDS = st.sampled_from(sorted(FLAGS))
-VALUES = st.floats(allow_nan=False, allow_infinity=False)
+VALUES = st.floats(-MOST, MOST)
 SAMPLES = st.lists(st.tuples(st.integers(1, 10**10), VALUES, st.floats(0, 10), FLAG_WORDS, VALUES), max_size=20)
 
 
@@ -103,7 +103,13 @@ BROKEN = [
     ("# update_s: 0.1", '# update_s: "fast"', "'update_s' cannot be"),
     ("# update_s: 0.1", "# update_s: null", "'update_s' cannot be"),
     ('# scope: "wall"', '# scope: "house"', "'house' is unknown"),
-    ('# scope: "wall"', "# colour: 1", "no 'scope'"),
+    ('# scope: "wall"', "# colour: 1", "'colour' is unknown"),
+    ('# scope: "wall"\n', "", "no 'scope'"),
+    ("# update_s: 0.1", "# update_s: 5e-324", "'update_s' cannot be"),
+    ("# update_s: 0.1", f"# update_s: {10**400}", "'update_s' cannot be"),
+    ("# range_w: 30.0", "# range_w: -1", "'range_w' cannot be"),
+    ("# frames: 3", f"# frames: {10**400}", "'frames'"),
+    (SAMPLE, SAMPLE.replace("6.0", "1e308"), "column 'power_w'"),
     ('# format: "power-trace/1"', '# format: "power-trace/9"', "power-trace/9"),
     ('# phase: {"name": "run",', '# phase: {"name": "nap",', "'nap'"),
     ('# phase: {"name": "run", "begin_s": 32.0', '# phase: {"name": "run", "begin_s": 3.0', "begins before"),
@@ -157,7 +163,7 @@ def test_writing_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_samples_that_cannot_be_written(tmp_path: Path) -> None:
     """A sample without power needs a flag, and infinity is no power."""
     at_s = np.array([1.0, 1.1])
-    for power, flags in ((math.nan, ("", "")), (math.inf, ("", "")), (1.0, ("", "tired"))):
+    for power, flags in ((1e300, ("", "")), (math.nan, ("", "")), (math.inf, ("", "")), (1.0, ("", "tired"))):
         with pytest.raises(TraceError):
             write_trace(tmp_path / "power.csv", make(at_s, np.array([1.0, power]), flags), PHASES, 3)
     write_trace(tmp_path / "power.csv", make(at_s, np.array([1.0, math.nan]), ("", "nan")), PHASES, 3)
