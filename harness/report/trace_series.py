@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -139,7 +140,8 @@ def series_of(recording: Recording, energy: dict[str, Any], most_points: int = M
     good = trace.good
     at_s, watts = trace.at_s[good] - start_s, trace.power_w[good]
     # Index of the last sample before each gap: the line stops there and begins anew behind it.
-    breaks = np.flatnonzero(np.diff(at_s) > gap_limit_s(trace))
+    limit_s = gap_limit_s(trace)
+    breaks = np.flatnonzero(np.diff(at_s) > limit_s)
     kept = _thin(watts, breaks, most_points)
     line_s: list[float | None] = []
     line_w: list[float | None] = []
@@ -154,7 +156,9 @@ def series_of(recording: Recording, energy: dict[str, Any], most_points: int = M
         at_s=tuple(line_s),
         power_w=tuple(line_w),
         phases=tuple(Phase(phase.name, phase.begin_s - start_s, phase.end_s - start_s) for phase in phases),
-        gaps=tuple((float(at_s[index]), float(at_s[index + 1])) for index in breaks),
+        gaps=_gaps(
+            at_s, [phase.begin_s - start_s for phase in phases], [phase.end_s - start_s for phase in phases], limit_s
+        ),
         ticks=tuple(
             Tick(float(trace.at_s[index] - start_s), flag, FLAGS[flag])
             for index, flag in enumerate(trace.flags)
@@ -175,6 +179,15 @@ def _start(recording: Recording) -> float:
     if recording.phases:
         return recording.phases[0].begin_s
     return float(recording.trace.at_s[0]) if len(recording.trace) else 0.0
+
+
+def _gaps(
+    at_s: Array, begins_s: Sequence[float], ends_s: Sequence[float], limit_s: float
+) -> tuple[tuple[float, float], ...]:
+    """Stretches without a good sample, those at the begin of the first phase and the end of the last included."""
+    borders_s = np.sort(np.concatenate([at_s, begins_s[:1], ends_s[-1:]]))
+    wide = np.flatnonzero(np.diff(borders_s) > limit_s)
+    return tuple((float(borders_s[index]), float(borders_s[index + 1])) for index in wide)
 
 
 def _thin(watts: Array, breaks: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:

@@ -229,6 +229,24 @@ def test_no_record_and_broken_records_are_named(tmp_path: Path) -> None:
         made(tmp_path)
 
 
+def test_a_meter_that_never_came_back_leaves_a_gap(tmp_path: Path) -> None:
+    """A trace that ends before its last phase does is hatched to the end of the phase."""
+    recording = Recording(measurement(), PHASES, 600)
+    kept = recording.trace.at_s < 60
+    cut = replace(
+        recording.trace,
+        **{
+            name: getattr(recording.trace, name)[kept]
+            for name in ("at_s", "utc_s", "power_w", "rtt_s", "energy_wh", "elapsed_s")
+        },
+        flags=("",) * int(kept.sum()),
+    )
+    energy = analyze(cut, PHASES, 600).to_document()
+    ((begin_s, end_s),) = series_of(Recording(cut, PHASES, 600), energy).gaps
+    assert (begin_s, end_s) == pytest.approx((60 - 32, 123 - 32), abs=0.2)
+    assert series_of(recording, analyze(measurement(), PHASES, 600).to_document()).gaps == (), "control"
+
+
 def test_the_trace_is_drawn_with_gaps_ticks_and_baseline(tmp_path: Path) -> None:
     """Proves what the plot shows: seconds from the window's begin, a broken line, the ticks, the idle line."""
     trace = flagged(measurement(drift_w_per_s=0.002), 50.0, 57.0)
