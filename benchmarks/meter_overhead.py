@@ -13,7 +13,7 @@ from benchmarks.samples import Spread, spread
 
 FRAMES = 800
 """Frames of a slot: some ten seconds, in which the meter takes two hundred samples."""
-IDLE_S = 1.0
+IDLE_S = 1.5
 OFF, BESIDE, ON = "off", "beside", "on"
 _PERCENT = 100.0
 
