@@ -37,7 +37,7 @@ def open_source(
     Raises:
         PowerError: the words name no meter, or a file of theirs cannot be used.
     """
-    if "::" in source:
+    if "::" in source and not source.startswith(REPLAY):
         return Instrument(source, [load_profile(path) for path in profiles] or shipped_profiles())
     if profiles:
         raise PowerError(

@@ -7,11 +7,11 @@ versions of TensorFlow, Keras and NumPy, and the processor. Whatever is damaged 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
-import tempfile
 import zipfile
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
@@ -22,9 +22,11 @@ import numpy as np
 
 import harness
 from harness.bench.reference import Reference, compute_reference
+from harness.errors import BadInputError
 from harness.models.catalogue import model
 from harness.models.frames import frame_pool
 from harness.partition.block import Block
+from harness.records.store import write_whole
 
 CACHE_VARIABLE: Final = "IOT_FARM_CACHE"
 """Environment variable that names the folder of caches."""
@@ -129,19 +131,11 @@ def _write(path: Path, reference: Reference) -> None:
     about["sha256"] = _digest(reference.outputs, about)
     buffer = io.BytesIO()
     np.savez(buffer, outputs=reference.outputs, about=np.array(json.dumps(about)))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".reference.")
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(buffer.getvalue())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(path)
+    with contextlib.suppress(BadInputError, OSError):
+        write_whole(path, buffer.getvalue())
         kept = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
         for old in kept[:-_MOST_FILES]:
             old.unlink(missing_ok=True)
-    except OSError:
-        return
 
 
 def _digest(outputs: np.ndarray[Any, Any], about: dict[str, Any]) -> str:

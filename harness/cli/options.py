@@ -50,3 +50,15 @@ def node_options(command: F) -> F:
 def json_option(command: F) -> F:
     """`--json`: one JSON document on standard output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def profiles_option(command: F) -> F:
+    """`--power-profile FILE`, repeatable: the user's own instruments, as `profiles`."""
+    return click.option(
+        "--power-profile",
+        "profiles",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="An instrument of yours (TOML), in place of the shipped ones.",
+    )(command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import json_option
+from harness.cli.options import json_option, profiles_option
 
 if TYPE_CHECKING:
     from power.probe import Probe
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Ask an instrument who it is, and show the dialogue.")
 @click.argument("resource")
-@click.option(
-    "--power-profile",
-    "profiles",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="An instrument of yours (TOML).",
-)
+@profiles_option
 @json_option
 def probe(resource: str, profiles: tuple[Path, ...], as_json: bool) -> None:
     """Ask the instrument at RESOURCE who it is, set it up by its profile, and take one reading.

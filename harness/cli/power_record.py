@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import json_option
+from harness.cli.options import json_option, profiles_option
 
 if TYPE_CHECKING:
     from power.phases import Markers
@@ -35,14 +35,7 @@ if TYPE_CHECKING:
 @click.option("--frames", type=click.IntRange(1), help="Inferences that COMMAND makes [default: 1].")
 @click.option("--ranging/--no-ranging", default=True, help="Run COMMAND once before [default: ranging].")
 @click.option("--rate", "rate_hz", type=float, metavar="HZ", help="Readings per second [default: 2 per update].")
-@click.option(
-    "--power-profile",
-    "profiles",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="An instrument of yours (TOML).",
-)
+@profiles_option
 @json_option
 def record(
     resource: str,

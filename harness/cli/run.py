@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
-from harness.cli.options import WEIGHTS_FILE, json_option
+from harness.cli.options import WEIGHTS_FILE, json_option, profiles_option
 
 if TYPE_CHECKING:
     from harness.bench.energy import RunMeter
@@ -45,14 +45,7 @@ if TYPE_CHECKING:
     metavar="HZ",
     help="Readings per second [default: 2 per update of the meter].",
 )
-@click.option(
-    "--power-profile",
-    "profiles",
-    type=WEIGHTS_FILE,
-    multiple=True,
-    metavar="FILE",
-    help="An instrument of yours (TOML).",
-)
+@profiles_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop; opens no socket.")
 @json_option

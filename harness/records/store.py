@@ -54,20 +54,28 @@ def require_writable(folder: Path) -> None:
 
 
 def write_document(path: Path, document: dict[str, Any]) -> None:
-    """Write JSON so that a reader sees all of it or nothing, even after a power cut.
+    """Write JSON as `write_whole` does.
 
     Raises:
         BadInputError: the folder cannot be written.
         ValueError: the document holds NaN or infinity.
     """
-    text = json.dumps(document, indent=1, allow_nan=False, sort_keys=False) + "\n"
+    write_whole(path, (json.dumps(document, indent=1, allow_nan=False, sort_keys=False) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a reader sees all of it or nothing, even after a power cut; makes its folder.
+
+    Raises:
+        BadInputError: the folder cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         temporary = Path(name)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                stream.write(text)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.chmod(0o644)
