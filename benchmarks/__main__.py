@@ -23,7 +23,7 @@ from benchmarks.contestant import BenchmarkError, Contestant
 from benchmarks.dynamic_energy import DynamicEnergy, measure_dynamic
 from benchmarks.foreign_load import ForeignLoad
 from benchmarks.ideal import Ideal
-from benchmarks.meter_overhead import FRAMES, MeterOverhead, meter_contestants
+from benchmarks.meter_overhead import FRAMES, MeterOverhead, measure_overhead
 from benchmarks.metered_farm import MeteredFarm
 from benchmarks.report import Results
 from benchmarks.stock import StockFarm
@@ -118,7 +118,7 @@ def measure_energy(
 
     Args:
         parts: some of `ENERGY`; the others are None.
-        rounds: slots of each contestant.
+        rounds: runs in which the meter is switched.
         cores: processor cores that everything shares.
         folder: takes farm file, records and logs.
     """
@@ -137,7 +137,7 @@ def measure_energy(
         if "meter" in parts:
             load = ForeignLoad(cores, nodes.marker)
             title = f"Energy meter on and off, {where}"
-            overhead = MeterOverhead(compare(title, cut.name, meter_contestants(farm), rounds, load, say))
+            overhead = measure_overhead(title, farm, rounds, load, say)
         if "dynamic" in parts:
             dynamic = measure_dynamic(f"Dynamic energy against the load model, {where}", farm, say)
     return overhead, dynamic
@@ -149,7 +149,13 @@ def say(line: str) -> None:
 
 
 @click.command()
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Slots of each contestant.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Slots of each contestant, runs of the meter.",
+)
 @click.option("--only", type=click.Choice([*(case.partition for case in CASES), *ENERGY]), help="Measure this alone.")
 @click.option("--stock-vgg16", is_flag=True, help="Measure the stock pattern with VGG16 too (slow).")
 @click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores that everything shares.")

@@ -1,30 +1,25 @@
-"""A process that runs a farm again and again, with and without the energy meter, as its parent asks."""
+"""A process that runs a farm with the energy meter again and again, as its parent asks."""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.child import say
 from benchmarks.contestant import BenchmarkError
+from benchmarks.switched_meter import SwitchedMeter
 from benchmarks.witness import WitnessedMeter
 from harness.bench.energy import PowerOptions
 from harness.bench.options import RunOptions
-from harness.bench.preflight import require_nodes
 from harness.bench.reference import Reference
 from harness.bench.session import plan_of, reference_for, run_benchmark
 from harness.errors import UserError
-from harness.plan.plan import Plan
 from harness.records.record import Record
 from power.errors import PowerError
-from power.virtual_meter import VirtualMeter
 
 
 def main() -> None:
@@ -48,12 +43,10 @@ def main() -> None:
 
 def _run(options: RunOptions, reference: Reference, request: dict[str, Any]) -> dict[str, Any]:
     options = replace(options, frames=int(request["frames"]))
-    if request["idle_s"] is None:
-        with unread_analyzer(plan_of(options)) if request["beside"] else nullcontext():
-            return _speed(run_benchmark(options, reference=reference))
-    meter = WitnessedMeter(PowerOptions("virtual", idle_s=float(request["idle_s"])))
+    power = PowerOptions("virtual", idle_s=float(request["idle_s"]))
+    meter = SwitchedMeter(power) if request["switched"] else WitnessedMeter(power)
     record = run_benchmark(options, reference=reference, meter=meter)
-    return {
+    answer = {
         **_speed(record),
         "energy": record.energy,
         "seen": {name: asdict(seen) for name, seen in meter.seen.items()},
@@ -62,18 +55,11 @@ def _run(options: RunOptions, reference: Reference, request: dict[str, Any]) -> 
         "analyzer_cpu_s": meter.analyzer_cpu_s,
         "wall_s": meter.wall_s,
     }
-
-
-@contextmanager
-def unread_analyzer(plan: Plan) -> Iterator[None]:
-    """The virtual analyzer as a run starts it, with nobody who reads it."""
-    pids = [int(node["pid"]) for node in asyncio.run(require_nodes(plan))]
-    analyzer = VirtualMeter(pids=pids, devices=plan.farm.devices)
-    analyzer.open()
-    try:
-        yield
-    finally:
-        analyzer.close()
+    if isinstance(meter, SwitchedMeter):
+        verified_s = [sample.verified_s for sample in record.frames if sample.verified_s is not None]
+        switches = [asdict(switch) for switch in meter.switches]
+        answer |= {"verified_s": verified_s, "switches": switches, "off_s": meter.off_s}
+    return answer
 
 
 def _speed(record: Record) -> dict[str, Any]:

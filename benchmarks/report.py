@@ -14,8 +14,8 @@ from benchmarks.meter_overhead import MeterOverhead
 from benchmarks.samples import Spread, spread
 
 FORMAT = "ck-iot-farm bench"
-VERSION = 2
-"""Version of the layout of bench.json. 1: first layout; 2: `meter` and `dynamic`."""
+VERSION = 3
+"""Version of the layout of bench.json. 1: first layout; 2: `meter` and `dynamic`; 3: the meter switched within runs."""
 
 _QUIET = 0.1
 """Share of the cores that others may take, in the median slot, before rates stop being comparable."""
@@ -103,7 +103,7 @@ class Results:
             lines += ["", f"## {comparison.title}", "", *_comparison_table(comparison)]
             lines += ["", _others(comparison.foreign)]
         if self.meter is not None:
-            lines += ["", *self.meter.to_lines(), "", _others(self.meter.comparison.foreign)]
+            lines += ["", *self.meter.to_lines()]
         if self.dynamic is not None:
             lines += ["", *self.dynamic.to_lines()]
         if self.start_s:

@@ -18,20 +18,22 @@ from power.trace import FLAGS, Trace
 
 MAX_RATE_HZ: Final = 50.0
 """A thread shares the interpreter with the benchmark: above this its round trips grow to 10 ms (measured)."""
+DENSE: Final = 2.0
+"""Readings per update where nobody names a rate: an edge between phases is found to half an update."""
+SPARSE: Final = 1.1
+"""The same inside a run: each update is still read, with a tenth in hand for clocks that differ."""
 _MAX_SAMPLES: Final = 2_000_000
 _FROZEN_UPDATES: Final = 100
 """A live meter moves in its last digit long before so many updates."""
-_FROZEN_CLOCK_S: Final = 2.5
-"""An integrator's clock counts whole seconds on some meters, and moves within this."""
+_FROZEN_CLOCK_S: Final = 2.5  # an integrator's clock counts whole seconds on some meters
 _PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
-_RANGING_S: Final = 5.0
-"""Long enough to connect again meanwhile."""
+_RANGING_S: Final = 5.0  # long enough to connect again meanwhile
 
 
 @dataclass(frozen=True)
 class _Sample:
-    at_ns: int
+    at_s: float
     utc_s: float
     power_w: float
     rtt_s: float
@@ -49,8 +51,11 @@ class Sampler:
 
     Args:
         meter: opened on entry, closed on exit; nobody else may use it meanwhile.
-        rate_hz: readings per second; None is two per update of the meter.
-        limit_hz: never more than this; `power.sampling_process` goes beyond `MAX_RATE_HZ`.
+        rate_hz: readings per second; None is two per update of the meter, and 1.1 while `sparse` is set.
+        limit_hz: never more than this; `power.sampling` goes beyond `MAX_RATE_HZ`.
+
+    Attributes:
+        sparse: ask no more often than needed: a reading costs a run on the same cores more than its own CPU time.
 
     Raises:
         LinkError: the meter cannot be opened.
@@ -60,6 +65,7 @@ class Sampler:
         self._meter = meter
         self._rate_hz = rate_hz
         self._limit_hz = limit_hz
+        self.sparse = False
         self._ranging: Future[None] | None = None
         self._samples: list[_Sample] = []
         self._stop = threading.Event()
@@ -151,14 +157,14 @@ class Sampler:
         info = self.info
         with self._lock:
             samples = list(self._samples)
-        samples.sort(key=lambda sample: sample.at_ns)
+        samples.sort(key=lambda sample: sample.at_s)
 
         def column(values: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
             return np.array(values, dtype=np.float64)
 
         return Trace(
             meter=info,
-            at_s=column([to_s(sample.at_ns) for sample in samples]),
+            at_s=column([to_s(to_ns(sample.at_s)) for sample in samples]),  # as a file will hold it
             utc_s=column([sample.utc_s for sample in samples]),
             power_w=column([sample.power_w for sample in samples]),
             rtt_s=column([sample.rtt_s for sample in samples]),
@@ -178,12 +184,12 @@ class Sampler:
 
     def _sample(self) -> None:
         info = self.info
-        period_s = 1 / min(self._rate_hz or 2 / info.update_s, self._limit_hz)
         shift_s = info.update_s / 2 if info.kind == "average" else 0.0
         due_s = time.monotonic()
         life = _Life(info.update_s)
         while not self._stop.wait(max(0.0, due_s - time.monotonic())):
-            due_s = max(due_s + period_s, time.monotonic())
+            rate_hz = self._rate_hz or (SPARSE if self.sparse else DENSE) / info.update_s
+            due_s = max(due_s + 1 / min(rate_hz, self._limit_hz), time.monotonic())
             self._fix_range_if_asked()
             begun_s = time.monotonic()
             flag, reading, lost = "", None, False
@@ -220,7 +226,7 @@ class Sampler:
         middle_s = (begun_s + ended_s) / 2 - shift_s
         good = reading is not None and not flag
         sample = _Sample(
-            at_ns=to_ns(middle_s),
+            at_s=middle_s,
             utc_s=time.time() - (time.monotonic() - middle_s),
             power_w=reading.power_w if reading is not None and good else nothing,
             rtt_s=ended_s - begun_s,

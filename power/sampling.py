@@ -39,6 +39,9 @@ class Sampling(Protocol):
     def failure(self) -> str:
         """Why sampling ended by itself; "" while it goes on."""
 
+    sparse: bool
+    """Ask no more often than needed, inside a run."""
+
     def require_reading(self, within_s: float) -> None:
         """Wait for the first good reading."""
 
@@ -57,7 +60,7 @@ def start_sampling(make_meter: MakeMeter, rate_hz: float | None = None) -> Sampl
 
     Args:
         make_meter: makes it; called in the process that samples.
-        rate_hz: readings per second; None is two per update of the meter.
+        rate_hz: readings per second; None is two per update of the meter, and 1.1 inside a run.
 
     Returns:
         A running sampler; its `stop` ends it.
@@ -89,6 +92,7 @@ class ProcessSampler:
         self._process = context.Process(
             target=_sample, args=(self._theirs, make_meter, rate_hz), name="power", daemon=True
         )
+        self.sparse = False  # somebody asked for a rate, and gets it
         self._info: MeterInfo | None = None
         self._final: tuple[Trace, float, int, str] | None = None
 

@@ -41,7 +41,7 @@ class PowerOptions:
         source: `virtual`, `replay:FILE`, `rapl`, `ina3221` or a VISA resource.
         idle_s: seconds of idling before and after the window.
         profiles: profile files besides the shipped ones.
-        rate_hz: readings per second; None is two per update of the meter.
+        rate_hz: readings per second; None is two per update of the meter, and 1.1 inside the run.
 
     Raises:
         BadInputError: a number out of its range.
@@ -180,8 +180,17 @@ class RunMeter:
             self._problems.append(f"the range was not held: {error.message}")
 
     def phase(self, name: PhaseName) -> AbstractContextManager[None]:
-        """Mark what happens inside the `with` block."""
-        return self._markers.phase(name)
+        """Mark what happens inside the `with` block; the meter is read less often in a run than around it."""
+        return self._run() if name == "run" else self._markers.phase(name)
+
+    @contextmanager
+    def _run(self) -> Iterator[None]:
+        with self._markers.phase("run"):
+            self.sampling.sparse = True
+            try:
+                yield
+            finally:
+                self.sampling.sparse = False
 
     def end(self) -> None:
         """Let go of the meter; does nothing the second time."""

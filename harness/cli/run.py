@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     "power_rate_hz",
     type=float,
     metavar="HZ",
-    help="Readings per second [default: 2 per update of the meter].",
+    help="Readings per second [default: 2 per update of the meter, 1.1 in the run].",
 )
 @profiles_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")

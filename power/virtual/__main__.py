@@ -19,6 +19,7 @@ from power.virtual.loads import parse_load
 from power.virtual.scpi_server import ScpiServer
 from power.virtual.vxi11_server import Vxi11Server
 
+_FOREVER_S = 3600.0
 _EXAMPLES = """examples:
   python -m power.virtual --persona wt300e --load bursts:idle=11.8,busy=18,period=0.18,duty=0.6
   python -m power.virtual --load farm:4711+4712,device=pi3 --noise 0.02
@@ -71,7 +72,8 @@ def _serve(given: argparse.Namespace) -> None:
         Vxi11Server((given.host, given.vxi11_port), device, session) as vxi11,
     ):
         for server in (scpi, vxi11):
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            # They end with the process, and wait without looking round: it shares the cores that it is about.
+            threading.Thread(target=server.serve_forever, args=(_FOREVER_S,), daemon=True).start()
         instrument.wait_update()  # whoever reads the line finds a value on the display
         instrument.wait_update()
         resources = {
@@ -83,8 +85,6 @@ def _serve(given: argparse.Namespace) -> None:
         sys.stdout.flush()
         threading.Thread(target=_await_stdin, args=(ending,), daemon=True).start()
         ending.wait()
-        for server in (scpi, vxi11):
-            server.shutdown()
 
 
 def _await_stdin(ending: threading.Event) -> None:

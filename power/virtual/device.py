@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 from power.errors import PowerError
@@ -25,6 +26,7 @@ PERSONAS: dict[str, type[Persona]] = {
     "generic": Supply,
 }
 """Name on the command line -> dialect."""
+_LINES = 64  # kept as they were understood; a client asks the same few over and over
 
 
 class Device:
@@ -36,7 +38,8 @@ class Device:
         self.faults = faults
         self._lock = threading.Lock()
         self._frozen: Snapshot | None = None
-        self._commands = (*persona.commands, *self._truth())
+        commands = (*persona.commands, *self._truth())
+        self._resolve = functools.lru_cache(_LINES)(lambda line: tuple(resolve(line, commands)))
 
     def answer(self, line: str) -> Reply:
         """Run a compound line.
@@ -48,7 +51,7 @@ class Device:
             What goes onto the wire; no messages where nothing was asked.
         """
         with self._lock:
-            steps = list(resolve(line, self._commands))
+            steps = self._resolve(line)
             measured = any(found and found.measured for found, _ in steps)
             names = self.faults.strike() if measured else self.faults.lasting()
             self._prepare(names, measured=measured)

@@ -23,7 +23,8 @@ TX2_BUSY_W = (15.0 - TX2_IDLE_W) / 6
 DEVICES = {"pi3": (PI3_IDLE_W, PI3_BUSY_W), "tx2": (TX2_IDLE_W, TX2_BUSY_W)}
 """Kind of device -> idle watts of a device, watts of a busy core."""
 
-_SAMPLE_S = 0.2  # besides the samples that each question takes; the analyzer shares the cores that it is about
+_SAMPLE_S = 0.2  # besides the samples that each question takes
+_READ_S = 0.5  # while questions come the thread only looks after them: it shares the cores that the load is about
 _KEPT = 500_000  # samples: nearly three hours
 _CPUCLOCK_SCHED = 2
 _OPTIONS = {"device", "devices", "idle", "busy"}
@@ -165,8 +166,12 @@ class FarmLoad:
                 del self._at_s[: _KEPT // 2], self._cpu_s[: _KEPT // 2]
 
     def _run(self) -> None:
-        while not self._ending.wait(_SAMPLE_S):
-            self._sample()
+        wait_s = _SAMPLE_S
+        while not self._ending.wait(wait_s):
+            asked = time.monotonic() - self._began_s - self._at_s[-1] < wait_s
+            if not asked:
+                self._sample()
+            wait_s = _READ_S if asked else _SAMPLE_S
 
 
 def parse_pids(text: str) -> tuple[int, ...]:

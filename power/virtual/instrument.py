@@ -84,6 +84,8 @@ class Instrument:
         self._integral_begin_s: float | None = None
         self._integral_j = 0.0
         self._integral_s = 0.0
+        self._shown: Snapshot | None = None
+        self._shown_for: tuple[object, ...] = ()
 
     @property
     def update_s(self) -> float:
@@ -122,12 +124,16 @@ class Instrument:
         return mean_w
 
     def snapshot(self) -> Snapshot:
-        """What the display shows now."""
+        """What the display shows now; it is worked out once for each update, and again where a setting changed."""
         updated_s = self.updated_s()
-        power_w = self.average_w(updated_s - self._update_s, updated_s)
-        energy_j, elapsed_s = self._integral(updated_s)
-        over = self.range_w is not None and abs(power_w) > self.range_w
-        return Snapshot(updated_s, power_w, energy_j / _S_PER_H, elapsed_s, over)
+        settings = (updated_s, self._update_s, self.range_w, self._integral_begin_s, self._integral_j, self._integral_s)
+        if self._shown is None or settings != self._shown_for:
+            power_w = self.average_w(updated_s - self._update_s, updated_s)
+            energy_j, elapsed_s = self._integral(updated_s)
+            over = self.range_w is not None and abs(power_w) > self.range_w
+            self._shown = Snapshot(updated_s, power_w, energy_j / _S_PER_H, elapsed_s, over)
+            self._shown_for = settings
+        return self._shown
 
     def energy_j(self, begin_mono_s: float, end_mono_s: float) -> float:
         """True joules between two instants of the monotonic clock, with no averaging and no noise."""
