@@ -113,6 +113,10 @@ class Initial:
         """Refused, as are the other messages: results come here, nothing is computed."""
         raise RemoteError(f"{self._plan.farm.initial} is the source and sink of a run, not a node")
 
+    def environment(self) -> str:
+        """Refused."""
+        raise RemoteError(f"{self._plan.farm.initial} is the source and sink of a run, not a node")
+
     def begin(self, run: str) -> None:
         """Refused."""
         del run

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from power_traces import METER, PHASES, measurement
+from run_records import run_record, steady_frames
 
-from harness.bench.ledger import window_metrics
 from harness.metrics import ENERGY_FIGURES
-from harness.records.record import FrameSample, Record, Verdict
-from harness.records.store import write_record
+from harness.records.manifest import TRACE, beside
+from harness.records.record import Verdict
+from harness.records.store import record_path, write_record
 from power.arithmetic import Pace
 from power.energy import analyze
 from power.meter import MeterInfo
@@ -46,25 +47,17 @@ def file_record(
 ) -> Path:
     """Write a record and its trace; without a meter a record alone. Returns the record's path."""
     folder.mkdir(parents=True, exist_ok=True)
-    step_s = RUN_S / frames
-    samples = tuple(
-        FrameSample(frame, frame % 8, step_s * frame, step_s * (frame + 1), 1, 2e-8) for frame in range(frames)
-    )
-    metrics = {**window_metrics(samples), "frames_verified": frames}
-    record = Record(
-        run=run,
+    record = run_record(
+        model=model,
+        target=target,
+        devices=devices,
+        device=device,
+        frames=steady_frames(frames, RUN_S / frames),
+        verdict=verdict,
         started_utc=started_utc,
-        target={"name": target, "kind": "host" if device else "farm", "devices": devices, "device": device},
-        model={"name": model, "weights": "seed:1:2018", "seed": 2018, "fingerprint": "00ff"},
-        plan={},
-        options={"frames": frames},
-        environment={"machine": "x86_64"},
-        nodes=(),
-        frames=samples,
-        metrics=metrics,
-        verdict=verdict or Verdict(),
-        tolerance=1e-6,
+        run=run,
     )
+    metrics = record.metrics
     if meter is None:
         return write_record(record, folder)
     trace = replace(trace or measurement(), meter=meter)
@@ -73,9 +66,10 @@ def file_record(
     figures: dict[str, Any] = {}
     if document["status"] == "VALID":
         figures = {metric: document[name] for metric, name in ENERGY_FIGURES.items() if document[name] is not None}
-    path = write_record(replace(record, metrics=metrics | figures, energy=document), folder)
-    write_trace(path.with_suffix(".power.csv"), trace, PHASES, frames, pace)
-    return path
+        figures["energy_measured"] = 1.0 if meter.measured else 0.0
+    record = replace(record, metrics=metrics | figures, energy=document)
+    write_trace(beside(record_path(record, folder), TRACE), trace, PHASES, frames, pace)
+    return write_record(record, folder)
 
 
 def paper_like(folder: Path) -> Path:

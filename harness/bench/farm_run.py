@@ -11,23 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from harness.bench.devices import farm_devices
 from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
 from harness.bench.load import ClosedLoop, Load, OpenLoop
+from harness.bench.nodes import Nodes
 from harness.bench.options import RunOptions
-from harness.bench.preflight import ANSWER_S, Expected, require_nodes
+from harness.bench.preflight import Expected, require_nodes
 from harness.bench.progress import Progress
 from harness.bench.reference import Reference
 from harness.errors import FarmError
 from harness.initial import Initial, Payload
-from harness.plan.plan import Placement, Plan
-from harness.rpc.client import RpcClient
-from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError, RpcError
+from harness.plan.plan import Plan
 from power.phases import PhaseName
 
 _WATCH_S = 1.0
-_HUNG_ANSWERS = 2
-"""A node counts as hung after so many questions without an answer."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +49,39 @@ class FarmOutcome:
     cpu_s: float
 
 
+@dataclass
+class Account:
+    """What is known of a run so far, for the record of one that does not come to its end.
+
+    Attributes:
+        run: identity of the measured window; "" before it.
+        ledger: of that window; None before it.
+        devices: each with its environment before the run, and after it once it is over.
+    """
+
+    run: str = ""
+    ledger: Ledger | None = None
+    devices: tuple[dict[str, Any], ...] = ()
+
+
 async def run_on_farm(
-    plan: Plan, options: RunOptions, reference: Reference, progress: Progress, meter: Phases
+    plan: Plan, options: RunOptions, reference: Reference, progress: Progress, meter: Phases, account: Account
 ) -> FarmOutcome:
     """Measure a farm, with idle phases around the window where its energy is measured.
+
+    Args:
+        plan: roles on addresses.
+        options: what to measure.
+        reference: the right answers.
+        progress: is told where the run is.
+        meter: of the run's energy.
+        account: is kept up to date.
 
     Raises:
         FarmError: a node is down, hung or wrong, before or during the run; the message names it.
         BadInputError: the port of `initial` is taken.
     """
-    return await _FarmRun(plan, options, reference, progress, meter).run()
+    return await _FarmRun(plan, options, reference, progress, meter, account).run()
 
 
 def blocks_of(plan: Plan) -> dict[tuple[str, int], Any]:
@@ -74,8 +95,15 @@ def blocks_of(plan: Plan) -> dict[tuple[str, int], Any]:
 
 class _FarmRun:
     def __init__(
-        self, plan: Plan, options: RunOptions, reference: Reference, progress: Progress, meter: Phases
+        self,
+        plan: Plan,
+        options: RunOptions,
+        reference: Reference,
+        progress: Progress,
+        meter: Phases,
+        account: Account,
     ) -> None:
+        self._account = account
         self._plan = plan
         self._options = options
         self._reference = reference
@@ -85,10 +113,7 @@ class _FarmRun:
         self._in_flight = options.in_flight or options.most_in_flight(plan.partition.devices)
         self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
         self._initial = Initial(plan, reference.model_fingerprint, self._result, self._failed)
-        self._clients = {
-            node: RpcClient(node.address.host, node.address.port, connect_timeout_s=ANSWER_S)
-            for node in plan.placements
-        }
+        self._nodes = Nodes(plan)
         self._next_frame = 0
         self._ledger = Ledger(options.tolerance)
         self._load: Load | None = None
@@ -106,6 +131,8 @@ class _FarmRun:
             dict(zip(blocks, self._reference.block_fingerprints, strict=True)),
         )
         descriptions = await require_nodes(self._plan, expected)
+        before = await self._nodes.look()
+        self._account.devices = farm_devices(self._plan, before, None)
         await self._initial.start()
         try:
             await self._warm_up()
@@ -113,11 +140,12 @@ class _FarmRun:
             cpu_before_s = time.process_time()
             await self._window("measuring", options.frames, measured=True)
             cpu_s = time.process_time() - cpu_before_s
-            statistics = await self._statistics()
+            statistics = await self._nodes.statistics(self._run)
             await self._idle("idle after")
+            self._account.devices = farm_devices(self._plan, before, await self._nodes.look())
         finally:
             await self._initial.close()
-            await asyncio.gather(*(client.close() for client in self._clients.values()))
+            await self._nodes.close()
         nodes = tuple(
             {"description": description, "statistics": counted}
             for description, counted in zip(descriptions, statistics, strict=True)
@@ -149,18 +177,20 @@ class _FarmRun:
     async def _window(self, name: str, frames: int, *, measured: bool) -> None:
         # A name for each window: what is late from the warm-up is refused, not counted.
         self._run = secrets.token_hex(8)
-        await asyncio.gather(*(self._call(node, "begin", {"run": self._run}) for node in self._plan.placements))
+        await self._nodes.begin(self._run)
         self._initial.begin_run(self._run)
         self._ledger = Ledger(self._options.tolerance)
+        if measured:
+            self._account.run, self._account.ledger = self._run, self._ledger
         self._progress.phase(name, frames)
         rate_fps = self._options.rate_fps
         if measured and rate_fps is not None:
             load: Load = OpenLoop(self._send, frames, rate_fps)
         else:
-            load = ClosedLoop(self._send, frames, self._in_flight)
+            load = ClosedLoop(self._send, frames, self._in_flight, self._options.least_s if measured else 0.0)
         self._load = load
         self._over = asyncio.get_running_loop().create_future()
-        watch = asyncio.create_task(self._watch())
+        watch = asyncio.create_task(self._nodes.watch(self._fail))
         try:
             with self._meter.phase("run") if measured else nullcontext():
                 load.start()
@@ -179,7 +209,7 @@ class _FarmRun:
             if heard != self._heard:
                 heard, heard_s = self._heard, loop.time()
             elif loop.time() - heard_s > self._options.stall_s:
-                raise await self._explain_stall()
+                raise await self._nodes.explain_stall(self._run, self._options.stall_s)
         if self._failure is not None:
             raise self._failure
 
@@ -221,75 +251,3 @@ class _FarmRun:
                 f"(largest error {self._ledger.largest_error:.1e}, tolerance {self._options.tolerance:.0e})",
                 "the nodes do not compute this model: compare their versions with `iot-farm doctor`",
             )
-
-    # The nodes during a run
-
-    async def _call(self, node: Placement, message: str, request: dict[str, Any]) -> Any:
-        try:
-            return await self._clients[node].call(message, request, timeout_s=ANSWER_S)
-        except PeerUnreachableError as error:
-            raise FarmError(
-                f"node {node} went away: {error.message}", "look at its log; `iot-farm farm status` shows the others"
-            ) from None
-        except RpcError as error:
-            raise FarmError(f"node {node}: {error.message}", error.hint) from None
-
-    async def _watch(self) -> None:
-        """See a node that died or hangs long before the stall limit."""
-        await asyncio.gather(*(self._watch_one(node) for node in self._plan.placements))
-
-    async def _watch_one(self, node: Placement) -> None:
-        silent = 0
-        while True:
-            await asyncio.sleep(_WATCH_S)
-            try:
-                await self._clients[node].call("describe", {}, timeout_s=ANSWER_S)
-                silent = 0
-            except PeerTimeoutError:
-                silent += 1
-                if silent >= _HUNG_ANSWERS:
-                    self._fail(
-                        FarmError(
-                            f"node {node} hangs: no answer for {silent * ANSWER_S:.0f} s during the run",
-                            "look at its log, then stop and start it again",
-                        )
-                    )
-            except RpcError as error:
-                self._fail(FarmError(f"node {node} went away during the run: {error.message}", "look at its log"))
-
-    async def _explain_stall(self) -> FarmError:
-        """Say which nodes hold frames, from their own counters."""
-        texts = []
-        for node in self._plan.placements:
-            try:
-                counted = await self._clients[node].call("statistics", {"run": self._run}, timeout_s=ANSWER_S)
-            except (RemoteError, RpcError) as error:
-                texts.append(f"{node}: {error.message}")
-                continue
-            texts += counted["errors"][-1:]
-        why = "; ".join(texts) if texts else "no node reports an error"
-        return FarmError(f"no result for {self._options.stall_s:.0f} s: {why}", "a slow farm needs a longer --stall")
-
-    async def _statistics(self) -> list[dict[str, Any]]:
-        """Counters of all nodes, once the last acknowledgements have arrived."""
-        loop = asyncio.get_running_loop()
-        give_up_s = loop.time() + ANSWER_S
-        while True:
-            counted = await asyncio.gather(
-                *(self._call(node, "statistics", {"run": self._run}) for node in self._plan.placements)
-            )
-            complete = all(self._delivered(node, entry) for node, entry in self._pairs(counted))
-            if complete or loop.time() > give_up_s:
-                return counted
-            await asyncio.sleep(0.05)
-
-    def _pairs(self, counted: list[dict[str, Any]]) -> list[tuple[Placement, dict[str, Any]]]:
-        return list(zip(self._plan.placements, counted, strict=True))
-
-    def _delivered(self, node: Placement, counted: dict[str, Any]) -> bool:
-        copies = sum(
-            len(self._plan.holders(target, 0))
-            for tensor in self._plan.partition.outputs(node.role)
-            for target in self._plan.partition.targets(tensor)
-        )
-        return bool(counted["sent"] >= counted["computed"] * copies)

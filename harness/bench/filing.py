@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.bench.energy import RunMeter
+from harness.records.manifest import TRACE, beside
 from harness.records.record import Record
-from harness.records.store import write_record
-
-TRACE_SUFFIX = ".power.csv"
-"""In place of a record's ".json": the trace that belongs to it."""
+from harness.records.store import make_folder, record_path, write_record
 
 
 def file_run(record: Record, meter: RunMeter | None, folder: Path) -> tuple[Path, Path | None]:
-    """Write what a run left behind.
+    """Write what a run left behind: the trace first, since the record's manifest holds its digest.
 
     Args:
         record: of the run.
@@ -26,9 +24,9 @@ def file_run(record: Record, meter: RunMeter | None, folder: Path) -> tuple[Path
     Raises:
         BadInputError: the folder cannot be written.
     """
-    path = write_record(record, folder)
-    if meter is None:
-        return path, None
-    trace = path.with_suffix(TRACE_SUFFIX)
-    meter.write(trace, record.metrics)
-    return path, trace
+    trace = None
+    if meter is not None and record.energy is not None:
+        trace = beside(record_path(record, folder), TRACE)
+        make_folder(folder)
+        meter.write(trace, record.metrics)
+    return write_record(record, folder), trace

@@ -36,10 +36,13 @@ class ClosedLoop:
         send: sends one frame; None means that it is due now.
         frames: how many in all.
         in_flight: how many at once.
+        least_s: go on with more frames until so many seconds have passed.
     """
 
-    def __init__(self, send: Callable[[float | None], None], frames: int, in_flight: int) -> None:
+    def __init__(self, send: Callable[[float | None], None], frames: int, in_flight: int, least_s: float = 0.0) -> None:
         self._send = send
+        self._least_s = least_s
+        self._until_s = 0.0
         self._left = frames
         self._in_flight = in_flight
         self._out = 0
@@ -47,12 +50,16 @@ class ClosedLoop:
 
     def start(self) -> None:
         """Send the first frames."""
+        if self._least_s:
+            self._until_s = asyncio.get_running_loop().time() + self._least_s
         for _ in range(min(self._in_flight, self._left)):
             self._send_one()
 
     def returned(self) -> None:
         """Send the next frame in place of the one that came back."""
         self._out -= 1
+        if self._left == 0 and self._until_s and asyncio.get_running_loop().time() < self._until_s:
+            self._left = 1
         if self._left:
             self._send_one()
 
@@ -64,6 +71,7 @@ class ClosedLoop:
     def stop(self) -> None:
         """Send no more."""
         self._left = 0
+        self._until_s = 0.0
 
     def _send_one(self) -> None:
         self._left -= 1

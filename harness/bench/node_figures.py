@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harness.bench.statistics import percentile
 from harness.plan.plan import Plan
+from harness.records.statistics import percentile
 
 
 def contradictions(plan: Plan, nodes: Sequence[dict[str, Any]], frames: int) -> list[str]:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError
 from harness.plan.plan import QUEUE_FRAMES
+from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Series
+from harness.records.rules_frames import TOLERANCES
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
 MOST_FRAMES = 1_000_000
 """Each frame of a window leaves a sample in the record."""
+MOST_SECONDS = 7200.0
 DEFAULT_SEED = 2018
-CPU_TOLERANCE = 1e-6
-"""Largest absolute difference of a softmax output that counts as equal between two float32 CPU runs."""
-GPU_TOLERANCE = 1e-5
-"""The same between a GPU and the CPU reference: other kernels, another order of additions."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,10 @@ class RunOptions:
         threads: threads of the single device's model; None is all cores.
         gpu_memory_percent: share of the GPU's memory that TensorFlow may take; None is all.
         stall_s: a farm run ends when no result comes for this long.
+        least_s: the measured window lasts at least so long; `frames` is the least number of frames then.
+        official: the run claims to be one for publication: a minute at least, and one of three.
+        series: the runs that it belongs to.
+        declared: price and peak power with their sources, see `harness.records.declared`.
     """
 
     model: str | None
@@ -56,6 +60,10 @@ class RunOptions:
     threads: int | None = None
     gpu_memory_percent: float | None = None
     stall_s: float = 60.0
+    least_s: float = 0.0
+    official: bool = False
+    series: Series | None = None
+    declared: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _at_least("--frames", self.frames, 1)
@@ -70,10 +78,17 @@ class RunOptions:
         for name, value in (("--rate", self.rate_fps), ("--stall", self.stall_s)):
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadInputError(f"{name} {value} is not a positive number", f"for example {name} 5")
+        if not (math.isfinite(self.least_s) and 0 <= self.least_s <= MOST_SECONDS):
+            raise BadInputError(f"--seconds {self.least_s} is out of range", f"0 to {MOST_SECONDS:g}")
+        if (self.least_s or self.official) and self.rate_fps is not None:
+            raise BadInputError("--seconds, --official and --rate exclude each other", "--frames is rate x seconds")
         if self.in_flight is not None and self.rate_fps is not None:
             raise BadInputError(
                 "--in-flight and --rate exclude each other", "closed loop: --in-flight; open loop: --rate"
             )
+        self._require_target()
+
+    def _require_target(self) -> None:
         if self.farm_file is None and (self.in_flight or self.rate_fps or self.partition):
             raise BadInputError(
                 "--in-flight, --rate and --partition are for farms", "the single device computes one frame at a time"
@@ -85,6 +100,16 @@ class RunOptions:
         if self.farm_file is not None and self.device == "gpu":
             raise BadInputError("--device gpu is for the target host", "farm nodes choose theirs when they start")
 
+    def runs(self) -> tuple[RunOptions, ...]:
+        """The runs to make: this one, or the three of an official series, each a minute at least."""
+        if not self.official:
+            return (self,)
+        name = secrets.token_hex(8)
+        return tuple(
+            replace(self, least_s=max(self.least_s, OFFICIAL_S), series=Series(name, number, OFFICIAL_RUNS))
+            for number in range(1, OFFICIAL_RUNS + 1)
+        )
+
     def most_in_flight(self, devices: int) -> int:
         """Frames that may be under way at once on a farm of so many devices."""
         if self.rate_fps is not None:
@@ -94,7 +119,7 @@ class RunOptions:
     @property
     def tolerance(self) -> float:
         """Largest absolute difference to the reference that counts as equal."""
-        return GPU_TOLERANCE if self.device == "gpu" else CPU_TOLERANCE
+        return TOLERANCES[self.device]
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""
@@ -108,6 +133,7 @@ class RunOptions:
             "device": self.device,
             "threads": self.threads,
             "stall_s": self.stall_s,
+            "least_s": self.least_s,
         }
 
 

@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 import psutil
 
+from harness.bench.devices import Look, single_device
 from harness.bench.energy import NoMeter, Phases, RunMeter, energy_metrics
-from harness.bench.farm_run import blocks_of, run_on_farm
+from harness.bench.farm_run import Account, blocks_of, run_on_farm
 from harness.bench.host_run import prepare_device, run_on_host
 from harness.bench.kept_reference import kept_or_computed
-from harness.bench.ledger import Ledger, window_metrics
+from harness.bench.ledger import Ledger
 from harness.bench.node_figures import contradictions, role_figures
 from harness.bench.options import RunOptions
 from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference
 from harness.bench.verdict import judge
-from harness.errors import BadInputError
+from harness.errors import BadInputError, UserError
 from harness.farm.config import Address, FarmConfig
 from harness.farm.local import is_local, require_local_initial
 from harness.models.catalogue import model
@@ -30,10 +33,9 @@ from harness.node.serve import refuse_taken_port
 from harness.partition.paper import partition_for
 from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
-from harness.records.record import Record
-
-_LEAST_IMAGES = 8
-"""Fewer images could hide a mix-up of frames."""
+from harness.records.record import Kind, Record
+from harness.records.rules_frames import LEAST_IMAGES
+from harness.records.window import window_metrics
 
 
 def plan_of(options: RunOptions) -> Plan:
@@ -55,6 +57,7 @@ def run_benchmark(
     progress: Progress | None = None,
     reference: Reference | None = None,
     meter: RunMeter | None = None,
+    broken_off: Callable[[Record], None] = lambda _record: None,
 ) -> Record:
     """Measure a farm or this machine, and its energy where there is a meter.
 
@@ -63,6 +66,7 @@ def run_benchmark(
         progress: is told where the run is.
         reference: right answers from an earlier call of `reference_for`, to spare computing them again.
         meter: of this run alone; it is let go of at the end, and keeps its trace.
+        broken_off: takes the INCOMPLETE record of a run that fails, or is interrupted, in its measured window.
 
     Returns:
         The record, with its verdict; it is not written anywhere yet.
@@ -72,7 +76,7 @@ def run_benchmark(
     """
     measure = _farm if options.farm_file else _host
     try:
-        record = measure(options, progress or Silent(), reference, meter or NoMeter())
+        record = measure(options, progress or Silent(), reference, meter or NoMeter(), broken_off)
     finally:
         if meter is not None:
             meter.end()
@@ -98,7 +102,7 @@ def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
         seed=options.seed,
         weights=options.weights,
         # At least as many images as frames in flight: two frames that look alike could be swapped unseen.
-        count=max(_LEAST_IMAGES, in_flight),
+        count=max(LEAST_IMAGES, in_flight),
         blocks=tuple(blocks_of(plan).values()) if plan else (),
     )
 
@@ -108,7 +112,13 @@ def _host_model(options: RunOptions) -> str:
     return options.model
 
 
-def _farm(options: RunOptions, progress: Progress, reference: Reference | None, meter: Phases) -> Record:
+def _farm(
+    options: RunOptions,
+    progress: Progress,
+    reference: Reference | None,
+    meter: Phases,
+    broken_off: Callable[[Record], None],
+) -> Record:
     plan = plan_of(options)
     require_local_initial(plan.farm)
     # Before anything is computed: another run at work would be disturbed, and this one refused in the end.
@@ -122,7 +132,32 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None, 
     progress.phase("computing the reference")
     reference = reference or reference_for(options, plan)
     started_utc = _now_utc()
-    outcome = asyncio.run(run_on_farm(plan, options, reference, progress, meter))
+    account = Account()
+    target = {
+        "name": options.target_name,
+        "kind": "farm",
+        "devices": plan.farm.devices,
+        "roles": {role: [str(address) for address in found] for role, found in plan.farm.roles.items()},
+    }
+    try:
+        outcome = asyncio.run(run_on_farm(plan, options, reference, progress, meter, account))
+    except (UserError, KeyboardInterrupt) as error:
+        if account.ledger is not None:
+            broken_off(
+                _record(
+                    options,
+                    started_utc,
+                    reference,
+                    account.ledger,
+                    run=account.run,
+                    model_name=graph.name,
+                    target=target,
+                    plan=plan.describe(),
+                    devices=account.devices,
+                    broken_off=error.message if isinstance(error, UserError) else "it was interrupted",
+                )
+            )
+        raise
     extra: dict[str, float] = {
         "cpu_s": outcome.cpu_s,
         "bytes_per_frame": plan.partition.frame_bytes,
@@ -138,12 +173,6 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None, 
         reasons.append(f"{outcome.stale} results of another run came in: the farm was not idle")
     description = plan.describe()
     description["roles"] = role_figures(plan, outcome.nodes)
-    target = {
-        "name": options.target_name,
-        "kind": "farm",
-        "devices": plan.farm.devices,
-        "roles": {role: [str(address) for address in found] for role, found in plan.farm.roles.items()},
-    }
     return _record(
         options,
         started_utc,
@@ -153,13 +182,21 @@ def _farm(options: RunOptions, progress: Progress, reference: Reference | None, 
         model_name=graph.name,
         target=target,
         plan=description,
+        devices=account.devices,
         nodes=outcome.nodes,
         extra=extra,
         node_reasons=reasons,
     )
 
 
-def _host(options: RunOptions, progress: Progress, reference: Reference | None, meter: Phases) -> Record:
+def _host(
+    options: RunOptions,
+    progress: Progress,
+    reference: Reference | None,
+    meter: Phases,
+    broken_off: Callable[[Record], None],
+) -> Record:
+    del broken_off  # what one process computes for itself fails whole or not at all
     graph = model(_host_model(options))
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
@@ -168,6 +205,7 @@ def _host(options: RunOptions, progress: Progress, reference: Reference | None, 
     progress.phase("computing the reference")
     reference = reference or reference_for(options)
     started_utc = _now_utc()
+    before = Look(environment())
     ledger, cpu_s = run_on_host(graph, options, reference, progress, meter)
     return _record(
         options,
@@ -178,9 +216,8 @@ def _host(options: RunOptions, progress: Progress, reference: Reference | None, 
         model_name=graph.name,
         target={"name": options.target_name, "kind": "host", "devices": 1, "device": options.device},
         plan={},
-        nodes=(),
+        devices=single_device(before, Look(environment())),
         extra={"cpu_s": cpu_s},
-        node_reasons=[],
     )
 
 
@@ -198,9 +235,11 @@ def _record(
     model_name: str,
     target: dict[str, Any],
     plan: dict[str, Any],
-    nodes: tuple[dict[str, Any], ...],
-    extra: dict[str, float],
-    node_reasons: list[str],
+    devices: tuple[dict[str, Any], ...],
+    nodes: tuple[dict[str, Any], ...] = (),
+    extra: Mapping[str, float] = MappingProxyType({}),
+    node_reasons: Sequence[str] = (),
+    broken_off: str = "",
 ) -> Record:
     samples = ledger.samples()
     metrics: dict[str, float] = window_metrics(samples)
@@ -219,11 +258,13 @@ def _record(
         frames=options.frames,
         separation=reference.separation,
         window_s=metrics.get("window_s"),
+        more=options.least_s > 0,
         node_reasons=node_reasons,
     )
     return Record(
         run=run,
         started_utc=started_utc,
+        ended_utc=_now_utc(),
         target=target,
         model={
             "name": model_name,
@@ -233,10 +274,13 @@ def _record(
         },
         plan=plan,
         options=options.describe(),
-        environment=environment(),
+        devices=devices,
         nodes=nodes,
         frames=samples,
-        metrics=metrics | extra | {"rss_bytes": psutil.Process().memory_info().rss},
-        verdict=verdict,
+        metrics={**metrics, **extra, "rss_bytes": psutil.Process().memory_info().rss},
+        verdict=replace(verdict, broken_off=broken_off),
         tolerance=options.tolerance,
+        kind=Kind.OFFICIAL if options.official else Kind.QUICK,
+        series=options.series,
+        declared=options.declared,
     )

@@ -17,6 +17,7 @@ _COMMANDS = {
     "node": ("harness.cli.node:node", "Run this machine's nodes of a farm in the foreground."),
     "doctor": ("harness.cli.doctor:doctor", "Check this machine and a farm, and say how to mend what is wrong."),
     "model": ("harness.cli.model:model", "Show a model's layers, or how a partition cuts it."),
+    "record": ("harness.cli.record:record", "Check records: may their figures be used?"),
     "results": ("harness.cli.results:results", "Show the records of earlier runs."),
     "power": ("harness.cli.power:power", "Power analyzers: list, probe, record, analyze."),
     "ck": ("harness.cli.ck:ck", "Collective Knowledge: install our entries, and what they call."),

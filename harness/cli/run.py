@@ -14,6 +14,9 @@ from harness.cli.options import WEIGHTS_FILE, json_option, profiles_option
 if TYPE_CHECKING:
     from harness.bench.energy import RunMeter
     from harness.bench.options import RunOptions
+    from harness.records.record import Record
+
+DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
     "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Device of target host."
 )
 @click.option("--frames", type=int, default=DEFAULT_FRAMES, show_default=True, help="Frames of the measured window.")
+@click.option(
+    "--seconds", "least_s", type=float, default=0.0, metavar="S", help="Let the window last so long at least."
+)
+@click.option("--official", is_flag=True, help="For publication: three runs of 60 seconds or more each.")
+@click.option("--declared", type=DECLARED_FILE, metavar="FILE", help="JSON: price and peak power, with sources.")
 @click.option("--warmup", type=int, help="Frames before the window [default: twice the frames in flight].")
 @click.option("--seed", type=int, default=DEFAULT_SEED, show_default=True, help="Seed of weights and images.")
 @click.option("--weights", type=WEIGHTS_FILE, metavar="FILE", help="A Keras weights file instead.")
@@ -59,6 +67,7 @@ def run(
     out: Path | None,
     dry_run: bool,
     as_json: bool,
+    declared: Path | None,
     **options: Any,
 ) -> None:
     """Measure a farm or this machine, check every result, and file a record.
@@ -72,6 +81,7 @@ def run(
       iot-farm run --target farm-5-local --frames 200
       iot-farm run --target farm.json --rate 2.5 --frames 100
       iot-farm run --target farm-5-local --power virtual --idle 10
+      iot-farm run --target farm-5-local --official --declared prices.json
       iot-farm run --target farm-11 --dry-run
     """
     from harness.bench.filing import file_run
@@ -80,27 +90,46 @@ def run(
     from harness.cli.progress import progress_for
     from harness.cli.report import print_places, print_record
     from harness.cli.targets import find_farm
-    from harness.records.store import require_writable, results_folder
+    from harness.records.declared import read_declared
+    from harness.records.store import read_record, require_writable, results_folder
 
     farm_file = None if target == "host" else find_farm(target)
-    checked = RunOptions(model=model_name, target_name=_name(target), farm_file=farm_file, **options)
+    checked = RunOptions(
+        model=model_name,
+        target_name=_name(target),
+        farm_file=farm_file,
+        declared=read_declared(declared) if declared else None,
+        **options,
+    )
     if dry_run:
         _show_plan(checked, as_json=as_json)
         return
     folder = out or results_folder()
     require_writable(folder)
-    meter = _meter(power_source, idle_s, power_rate_hz, profiles)
+    filed = []
     with progress_for(quiet=as_json) as progress:
-        record = run_benchmark(checked, progress=progress, meter=meter)
-    path, trace = file_run(record, meter, folder)
-    document = record.to_document()
+        for series in checked.runs():
+            meter = _meter(power_source, idle_s, power_rate_hz, profiles)
+            record = run_benchmark(
+                series, progress=progress, meter=meter, broken_off=lambda record: _file_broken_off(record, folder)
+            )
+            filed.append((*file_run(record, meter, folder), record))
+    documents = [{"path": str(path), **read_record(path)} for path, _, _ in filed]
     if as_json:
-        click.echo(json.dumps({"path": str(path), **document}, indent=1, allow_nan=False))
+        click.echo(json.dumps(documents if checked.official else documents[0], indent=1, allow_nan=False))
     else:
-        print_record(document)
-        print_places(path, trace)
-    if not record.verdict.valid:
+        for (path, trace, _), document in zip(filed, documents, strict=True):
+            print_record(document)
+            print_places(path, trace)
+    if not all(record.verdict.valid for _, _, record in filed):
         click.get_current_context().exit(1)
+
+
+def _file_broken_off(record: Record, folder: Path) -> None:
+    from harness.bench.filing import file_run
+
+    path, _ = file_run(record, None, folder)
+    click.echo(f"the run was broken off; what it measured: {path}", err=True)
 
 
 def _meter(

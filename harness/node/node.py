@@ -21,6 +21,8 @@ from harness.node.statistics import RunStatistics
 from harness.node.worker import Array, Job, Outcome, Worker
 from harness.partition.join import Join, Offer
 from harness.plan.plan import QUEUE_FRAMES, Placement, Plan
+from harness.records.canonical import canonical
+from harness.records.environment import environment
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
 from harness.rpc.lane import BUSY, Parcel
@@ -93,6 +95,10 @@ class Node:
     def describe(self) -> dict[str, Any]:
         """Say who this node is."""
         return self._description
+
+    def environment(self) -> str:
+        """The environment of this device as JSON."""
+        return canonical(environment()).decode()
 
     def begin(self, run: str) -> None:
         """Start a run: frames of any other run are refused from now on."""

@@ -40,6 +40,9 @@ class Handlers(Protocol):
     def describe(self) -> dict[str, Any]:
         """The fields of NodeDescription."""
 
+    def environment(self) -> str:
+        """The environment of the device, as JSON."""
+
     def begin(self, run: str) -> None:
         """A run starts."""
 

@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from farms import Farm, iot_farm, running_farm
 
+from harness.records.check import check_file
+from harness.records.store import read_record
+
 
 @pytest.fixture
 def farm(tmp_path: Path) -> Iterator[Farm]:
@@ -57,7 +60,11 @@ def test_a_node_that_hangs_is_named(farm: Farm) -> None:
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_node_lost_in_mid_run_ends_the_run(farm: Farm, how: signal.Signals) -> None:
-    """A node killed or stopped while frames pass ends the run in bounded time; the line names it, no record."""
+    """A node killed or stopped while frames pass ends the run in bounded time; the line names it, the record is kept.
+
+    It is INCOMPLETE, and gives no figure; a folder without such a record, the control, is the one before the run.
+    """
+    assert _nothing_written(farm)
     address = farm.document()["block2"][0]
     node = farm.processes()[address]
     command = [sys.executable, "-m", "harness", "run", "--target", str(farm.file), "--frames", "1000000"]
@@ -81,7 +88,12 @@ def test_a_node_lost_in_mid_run_ends_the_run(farm: Farm, how: signal.Signals) ->
     assert address in rest
     assert "block2" in rest
     assert "Traceback" not in rest
-    assert _nothing_written(farm)
+    (path,) = Path(farm.environment["IOT_FARM_RESULTS"]).glob("*.json")
+    assert str(path) in rest
+    audit = check_file(path)
+    assert (audit.status, audit.figures) == ("INCOMPLETE", {})
+    assert address in audit.reasons[0]
+    assert len(read_record(path)["frames"]) > 1
 
 
 def test_a_taken_port_stops_the_whole_farm_from_starting(tmp_path: Path) -> None:

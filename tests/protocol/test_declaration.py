@@ -49,7 +49,7 @@ def test_both_files_declare_the_same():
     declared = read_idl(idl)
     assert declared == read_json(PACKAGE.joinpath("image.avpr").read_text())
     assert len(declared["records"]) == 2
-    assert len(declared["messages"]) == 6
+    assert len(declared["messages"]) == 7
 
 
 @pytest.mark.parametrize(("old", "new"), [("long bytes_in", "int bytes_in"), ("string next, string tag", "string tag")])

@@ -6,12 +6,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from run_records import run_record, steady_frames
 
-from harness.records.record import FrameSample, Record, Verdict
 from harness.records.store import write_record
 
 ROOT = Path(__file__).parents[2]
@@ -507,23 +507,8 @@ def test_a_farm_that_is_down_is_told_node_by_node(iot_farm: Command, farm_file: 
 
 def file_record(folder: Path, run: str, target: str = "farm-5-local") -> Path:
     """File a record of a small run."""
-    return write_record(
-        Record(
-            run=run,
-            started_utc=f"2026-02-03T04:05:0{run}.000+00:00",
-            target={"name": target, "kind": "farm", "devices": 5},
-            model={"name": "alexnet", "weights": "seed:1:2018", "seed": 2018, "fingerprint": "00ff"},
-            plan={},
-            options={},
-            environment={},
-            nodes=(),
-            frames=(FrameSample(0, 0, 0.0, 0.5, 1, 0.0),),
-            metrics={"ips": 2.0, "frames_sent": 1, "frames_returned": 1, "frames_verified": 1},
-            verdict=Verdict(),
-            tolerance=1e-6,
-        ),
-        folder,
-    )
+    record = run_record(frames=steady_frames(1, 0.5), target=target, run=run)
+    return write_record(replace(record, started_utc=f"2026-02-03T04:05:0{run}.000+00:00"), folder)
 
 
 def test_results_shows_what_is_there(iot_farm: Command, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bench.ledger import Ledger, window_metrics
+from harness.bench.ledger import Ledger
 from harness.metrics import METRICS
+from harness.records.window import window_metrics
 
 TOLERANCE = 1e-6
 RIGHT, WRONG = 1e-8, 1e-3

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from run_records import run_record
 
-from harness.bench.ledger import window_metrics
 from harness.errors import BadInputError
 from harness.records.environment import UNKNOWN, _read, _revision, environment
+from harness.records.manifest import seal
 from harness.records.record import FORMAT, VERSION, FrameSample, Record, Verdict
 from harness.records.store import (
     read_record,
@@ -26,6 +27,7 @@ from harness.records.store import (
     write_document,
     write_record,
 )
+from harness.records.window import window_metrics
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = tuple(FrameSample(frame, frame % 8, 0.1 * frame, 0.1 * frame + 0.3, 1, 2e-8) for frame in range(20))
@@ -33,31 +35,13 @@ SAMPLES = tuple(FrameSample(frame, frame % 8, 0.1 * frame, 0.1 * frame + 0.3, 1,
 
 def record(**changes: Any) -> Record:
     """A record of a good run."""
-    made = Record(
-        run="0123456789abcdef",
-        started_utc="2026-02-03T04:05:06.789+00:00",
-        target={
-            "name": "farm-5-local",
-            "kind": "farm",
-            "devices": 5,
-            "roles": {"initial": ["127.0.0.50:9999"]},
-        },
-        model={"name": "alexnet", "weights": "seed:1:2018", "seed": 2018, "fingerprint": "00ff"},
-        plan={},
-        options={"frames": 20, "weights": None},
-        environment={"machine": "x86_64", "governor": UNKNOWN},
-        nodes=(),
-        frames=SAMPLES,
-        metrics=window_metrics(SAMPLES),
-        verdict=Verdict(notes=("quick run",)),
-        tolerance=1e-6,
-    )
+    made = run_record(frames=SAMPLES, verdict=Verdict(notes=("quick run",)))
     return replace(made, **changes)
 
 
 def spoilt(**changes: Any) -> str:
     """The text of a good record in which some keys have another value, or none (`...`)."""
-    document = {**record().to_document(), **changes}
+    document = {**seal(record().to_document()), **changes}
     return json.dumps({key: value for key, value in document.items() if value is not ...})
 
 
@@ -89,11 +73,13 @@ def test_a_record_comes_back_as_it_was_written(
     path = write_record(written, folder)
     assert path.parent == folder
     read = read_record(path)
+    manifest = read.pop("manifest")
+    assert manifest["files"] == {}
     assert read == json.loads(json.dumps(written.to_document()))
     assert tuple(FrameSample(**sample) for sample in read["frames"]) == frames
     assert window_metrics(tuple(FrameSample(**sample) for sample in read["frames"])) == read["metrics"]
     assert (read["format"], read["version"], read["measured"]) == (FORMAT, VERSION, True)
-    assert read["verdict"] == {"status": "INVALID", "reasons": [reason], "notes": []}
+    assert read["verdict"] == {"status": "INVALID", "reasons": [reason], "notes": [], "broken_off": ""}
 
 
 def test_records_are_read_oldest_first(tmp_path: Path) -> None:
@@ -144,20 +130,20 @@ def test_a_number_that_is_none_is_not_written(tmp_path: Path, number: float) -> 
         write_record(record(metrics={"ips": number}), folder)
     assert not folder.exists()
     write_record(record(metrics={"ips": 1.0}), folder)
-    assert len(list(folder.iterdir())) == 1
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".jsonl"], "the record and the index"
 
 
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "is not a run record: Expecting value"),
+        ("", "Expecting value"),
         ("{", "is not a run record"),
         ("[]", 'its "format" is not "ck-iot-farm run"'),
         ('{"ips": 1}', 'its "format" is not "ck-iot-farm run"'),
         ("[" * 100_000, "is not a run record"),
         ("\x00\x01", "is not a run record"),
         (spoilt(format="another run"), 'its "format" is not "ck-iot-farm run"'),
-        (spoilt(version=2), "is a run record of version 2"),
+        (spoilt(version=3), "is a run record of version 3"),
         (spoilt(version=...), "is a run record of version None"),
         (spoilt(frames=...), "lacks frames"),
         (spoilt(metrics=...), "lacks metrics"),
@@ -192,7 +178,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="cannot be read: No such file"):
         read_record(tmp_path / "y.json")
     (tmp_path / "z.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(BadInputError, match="is not a run record: 'utf-8' codec"):
+    with pytest.raises(BadInputError, match="is not UTF-8 at byte 0"):
         read_record(tmp_path / "z.json")
 
 
@@ -256,21 +242,21 @@ def write_and_die(path: Path, document: dict[str, Any], moment: str) -> None:
 def test_a_killed_writer_leaves_the_old_record_or_the_new_one(tmp_path: Path, moment: str, new: bool) -> None:
     """Whenever SIGKILL comes, a reader sees the whole old file or the whole new one, and never a temporary one."""
     path = tmp_path / "record.json"
-    write_document(path, record().to_document())
-    write_and_die(path, record(run="new").to_document(), moment)
+    write_document(path, seal(record().to_document()))
+    write_and_die(path, seal(record(run="new").to_document()), moment)
     ((found, document),) = read_records(tmp_path)
     assert found == path
     assert document["run"] == ("new" if new else record().run)
     left = [other for other in tmp_path.iterdir() if other != path]
     assert len(left) == (0 if new else 1), "the moment was before the rename, and the temporary file is not read"
-    write_document(path, record(run="later").to_document())
+    write_document(path, seal(record(run="later").to_document()))
     assert read_record(path)["run"] == "later"
 
 
 def test_a_plain_writer_that_is_killed_leaves_half_a_record(tmp_path: Path) -> None:
     """The control: open, write and die gives a file that the same reader refuses."""
     path = tmp_path / "record.json"
-    write_document(path, record().to_document())
+    write_document(path, seal(record().to_document()))
     write_and_die(path, record(run="new").to_document(), "plain")
     with pytest.raises(BadInputError, match="is not a run record"):
         read_records(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.bench.statistics import PERCENTILES, percentile, samples_needed, supported_percentiles
+from harness.records.statistics import PERCENTILES, percentile, samples_needed, supported_percentiles
 
 finite = st.floats(-1e9, 1e9)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from harness.bench.ledger import Ledger, window_metrics
+from harness.bench.ledger import Ledger
 from harness.bench.node_figures import contradictions, role_figures
 from harness.bench.verdict import judge
 from harness.farm.config import FarmConfig
 from harness.partition.paper import partition
 from harness.plan.plan import Plan, make_plan
 from harness.records.record import Status, Verdict
+from harness.records.window import window_metrics
 
 FRAMES = 700
 TOLERANCE = 1e-6
