@@ -7,6 +7,8 @@
 #   POWER_IDLE_S=                seconds of idling before and after each of its runs
 #   TESTS=tests/power            a part of the test suite
 #   FRAMES_ALEXNET=, FRAMES_VGG16=   frames per run of `make benchmark`
+#   SNAPSHOT_RECORDS=FOLDER      records that `make snapshot` packs (default: those of the newest `make benchmark`)
+#   SNAPSHOT_OPTIONS=            --as-they-are leaves paths and addresses in them
 #   BENCH="..."                  options for `make bench`, e.g. BENCH="--rounds 9 --stock-vgg16"
 
 SHELL := /bin/bash
@@ -18,9 +20,10 @@ MAKEFLAGS += --no-builtin-rules
 DEVICE ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON_SOURCES := harness power tests benchmarks
+PYTHON_SOURCES := harness power tests benchmarks deploy
 LOCKS := requirements/$(DEVICE).txt requirements/test.txt requirements/lint.txt
-PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation
+# Building ck imports it, and it makes its repositories wherever it is told to.
+PIP_INSTALL := CK_REPOS=$(CURDIR)/.ck CK_TOOLS=$(CURDIR)/.ck/tools $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation
 
 export FRAMES_ALEXNET FRAMES_VGG16 POWER POWER_IDLE_S
 
@@ -66,6 +69,10 @@ lint: venv ## ruff, mypy and the import contracts
 bench: venv ## farms against the ideal and the stock pattern: results/bench/bench.md and bench.json
 	$(BIN)/python -m benchmarks $(BENCH)
 
+.PHONY: snapshot
+snapshot: venv ## the artifact as the paper's A.7.2 has it: a zip in dist/ that installs itself beside one's own CK
+	@$(BIN)/python deploy/snapshot/build.py $(if $(SNAPSHOT_RECORDS),--records $(SNAPSHOT_RECORDS)) $(SNAPSHOT_OPTIONS)
+
 .PHONY: lock
 lock: venv ## write requirements/*.txt anew (UPGRADE=--upgrade takes newer versions)
 	@requirements/lock $(UPGRADE)
@@ -74,4 +81,4 @@ lock: venv ## write requirements/*.txt anew (UPGRADE=--upgrade takes newer versi
 clean: ## remove everything that these commands made, except results/
 	rm -rf $(VENV) .ck build dist *.egg-info node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
-	find harness tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+	find harness power tests benchmarks deploy -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -32,6 +32,14 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         environment.setenv("IOT_FARM_STATE", str(home / "state"))
         environment.setenv("IOT_FARM_CACHE", str(home / "cache"))
         environment.setenv("CK_REPOS", str(home / "CK"))
-        for name in ("CK_LOCAL_REPO", "CK_TARGET_PATH", "STAT_REPEAT", "POWER", "POWER_IDLE_S", "POWER_PROFILE"):
+        for name in (
+            "CK_LOCAL_REPO",
+            "CK_TARGET_PATH",
+            "STAT_REPEAT",
+            "POWER",
+            "POWER_IDLE_S",
+            "POWER_PROFILE",
+            "DECLARED",
+        ):
             environment.delenv(name, raising=False)
         yield home

@@ -13,13 +13,14 @@ from harness.bench.session import run_benchmark
 from harness.ck.keys import benchmark_key, server_key
 from harness.ck.locking import exclusive
 from harness.ck.targets import target_of_ck_run
-from harness.ck.timers import TIMER_FILE, write_timer
+from harness.ck.timers import TIMER_FILE, identity_of, write_timer
 from harness.errors import BadInputError, InvalidRunError
 from harness.farm.config import FarmConfig
 from harness.node.launch import run_foreground
 from harness.node.serve import NodeOptions
 from harness.partition.paper import partition_for
 from harness.plan.plan import make_plan
+from harness.records.declared import read_declared
 
 if TYPE_CHECKING:
     from harness.bench.progress import Progress
@@ -30,6 +31,8 @@ GPU_MEMORY_VARIABLE = "CK_TF_GPU_MEMORY_PERCENT"
 POWER_VARIABLE = "POWER"
 IDLE_VARIABLE = "POWER_IDLE_S"
 PROFILE_VARIABLE = "POWER_PROFILE"
+DECLARED_VARIABLE = "DECLARED"
+SECONDS_VARIABLE = "SECONDS_AT_LEAST"
 _WHOLE_PERCENT = 100
 _LOCK_FILE = "tmp-ck-run.lock"
 
@@ -45,12 +48,28 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
     key = benchmark_key(key_name)
     frames = _positive_integer(FRAMES_VARIABLE, environ, DEFAULT_FRAMES)
     percent = _percentage(GPU_MEMORY_VARIABLE, environ)
+    declared = read_declared(Path(environ[DECLARED_VARIABLE])) if environ.get(DECLARED_VARIABLE) else None
+    least_s = _seconds(SECONDS_VARIABLE, environ, 0.0)
     if key.partition is None:
         return RunOptions(
-            model=key.model, target_name="host", device=key.device, frames=frames, gpu_memory_percent=percent
+            model=key.model,
+            target_name="host",
+            device=key.device,
+            frames=frames,
+            gpu_memory_percent=percent,
+            least_s=least_s,
+            declared=declared,
         )
     name, farm_file = target_of_ck_run(environ)
-    return RunOptions(model=key.model, target_name=name, farm_file=farm_file, partition=key.partition, frames=frames)
+    return RunOptions(
+        model=key.model,
+        target_name=name,
+        farm_file=farm_file,
+        partition=key.partition,
+        frames=frames,
+        least_s=least_s,
+        declared=declared,
+    )
 
 
 def meter_of(environ: Mapping[str, str]) -> RunMeter | None:
@@ -83,11 +102,12 @@ def run_key(
 
     Args:
         key_name: the cmd_key.
-        environ: STAT_REPEAT, CK_TARGET_PATH, CK_TF_GPU_MEMORY_PERCENT, POWER, POWER_IDLE_S and POWER_PROFILE are
-            read.
+        environ: STAT_REPEAT, SECONDS_AT_LEAST, CK_TARGET_PATH, CK_TF_GPU_MEMORY_PERCENT, POWER, POWER_IDLE_S,
+            POWER_PROFILE and DECLARED are read.
         folder: the working directory of the `ck run`, where CK looks for the timer file.
         progress: listens to the run.
-        file_record: takes the record, valid or not, and the meter, before the figures go to CK.
+        file_record: takes the record, valid, invalid or broken off, and the meter (None for one broken off), before
+            the figures go to CK.
 
     Raises:
         UserError: the run could not be made.
@@ -100,13 +120,18 @@ def run_key(
         # CK removes it too; one that outlives a failed run would be read as that run's figures.
         (folder / TIMER_FILE).unlink(missing_ok=True)
         meter = meter_of(environ)
-        record = run_benchmark(options_of(key_name, environ), progress=progress, meter=meter)
+        record = run_benchmark(
+            options_of(key_name, environ),
+            progress=progress,
+            meter=meter,
+            broken_off=lambda broken: file_record(broken, None),
+        )
         file_record(record, meter)
         if not record.verdict.valid:
             raise InvalidRunError(
                 f"the run is INVALID: {'; '.join(record.verdict.reasons)}", f"{TIMER_FILE} is not written"
             )
-        write_timer(folder / TIMER_FILE, record.metrics)
+        write_timer(folder / TIMER_FILE, record.metrics, identity_of(record))
 
 
 def start_server(key_name: str, environ: Mapping[str, str], say: Callable[[str], None]) -> None:

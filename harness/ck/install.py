@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.ck.kernel import call_ck, reason, require_ck
 from harness.ck.locking import exclusive
 from harness.ck.repositories import (
+    EXPERIMENTS,
     MACHINES,
     PROGRAMS,
     Repository,
@@ -62,7 +63,7 @@ def install(say: Callable[[str], None], environ: Mapping[str, str] | None = None
         raise BadInputError(f"{folder} cannot be created: {error.strerror}", _ELSEWHERE) from None
     busy = BadInputError("another `iot-farm ck install` is at work in this CK_REPOS", "wait for it")
     with exclusive(folder / ".iot-farm-install.lock", busy):
-        sources = [shipped(PROGRAMS), shipped(MACHINES)]
+        sources = [shipped(name) for name in (PROGRAMS, MACHINES, EXPERIMENTS)]
         others = [
             repository
             for repository in registered_repositories(environ)

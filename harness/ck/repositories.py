@@ -12,7 +12,8 @@ from harness.errors import MissingPackageError
 
 PROGRAMS = "ck-programs"
 MACHINES = "ck-machines"
-"""The two CK repositories that come with this package."""
+EXPERIMENTS = "experiments"
+"""The three CK repositories that come with this package."""
 _LONGEST_NAME_BYTES = 200
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,6 +17,8 @@ from harness.cli.options import json_option
 @json_option
 def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     """Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
+
+    Each is checked first, as `iot-farm record check` does: its figures are made again from the raw data.
 
     \b
     Examples:
@@ -36,6 +39,18 @@ def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"path": str(path), **document} for path, document in found], indent=1))
     else:
-        documents = [document for _, document in found]
+        documents = [_checked(path, document) for path, document in found]
         print_records(documents)
         print_energies(documents)
+
+
+def _checked(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    """The record with the verdict and the figures of the checker in place of its own."""
+    from harness.records.check import check_file
+
+    audit = check_file(path)
+    energy = document["energy"]
+    if energy is not None and "energy_total_j" not in audit.figures and energy["status"] == "VALID":
+        energy = {**energy, "status": "REFUSED"}
+    verdict = {"status": audit.status.value, "reasons": list(audit.reasons), "notes": list(audit.notes)}
+    return {**document, "metrics": audit.figures, "verdict": verdict, "energy": energy}

@@ -190,3 +190,36 @@ def fake_repository(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+PUBLISHED = ROOT.parent / "shared" / "data" / "ck-request-asplos18-iot-farm-benchmark-alexnet-farm-5-nodes"
+
+
+@pytest.fixture
+def published_entry() -> Path:
+    """An entry as it was published in 2018; it lies beside the project, not in it."""
+    if not PUBLISHED.is_dir():
+        pytest.skip("the published entry is not here")
+    return PUBLISHED
+
+
+@pytest.fixture
+def place_published(published_entry: Path) -> Callable[[Path], Path]:
+    """Copies the published entry into a CK repository; gives its folder there."""
+    return lambda repository: _place(published_entry, repository, "5a3dac8c7477d06f")
+
+
+def _place(source: Path, repository: Path, uid: str) -> Path:
+    """Copy an entry into a CK repository, with the alias files that belong to it."""
+    module = repository / "experiment"
+    shutil.copytree(source, module / source.name, copy_function=shutil.copyfile)
+    for folder in [module / source.name, *(module / source.name).rglob("*")]:
+        folder.chmod(0o755 if folder.is_dir() else 0o644)
+    for place, alias, key in (
+        (repository, "experiment", "bc0409fb61f0aa82"),
+        (module, source.name, uid),
+    ):
+        (place / ".cm").mkdir(exist_ok=True)
+        (place / ".cm" / f"alias-a-{alias}").write_text(f"{key}\n")
+        (place / ".cm" / f"alias-u-{key}").write_text(f"{alias}\n")
+    return module / source.name

@@ -147,3 +147,12 @@ def test_a_node_that_dies(farm, tmp_path):
     assert _named_roles(text, document)
     assert "Traceback" not in text
     assert not list((farm.timer.parents[1]).glob("tmp*/tmp-ck-timer.json"))
+
+
+def test_the_entry_of_2018_is_replayed(farm, place_published):
+    """`ck replay` measures on our farm what was published in 2018, and puts the new figures beside the old ones."""
+    entry = place_published(farm.repos / "local")
+    done = farm.ck("replay", f"local:experiment:{entry.name}", "--subpoint=0001", "--repetitions=1", "--target=farm-5")
+    assert done.returncode == 0, done.stdout
+    assert "Pipeline executed successfully!" in done.stdout
+    assert "seconds per distinct, verified frame, max:  0.19654015490883275 vs 0." in done.stdout

@@ -59,7 +59,7 @@ def test_a_second_installation_changes_nothing(own_home, snapshot):
     uids = sorted(path.name for path in (own_home.repos / "local/env").iterdir() if path.name != ".cm")
     done = own_home.iot_farm("ck", "install")
     assert done.returncode == 0
-    assert done.stdout.count("up to date") == 2
+    assert done.stdout.count("up to date") == 3
     assert snapshot(own_home.repos / PROGRAMS) == before
     assert sorted(path.name for path in (own_home.repos / "local/env").iterdir() if path.name != ".cm") == uids
 

@@ -71,6 +71,20 @@ def test_options_of_a_single_device_key():
     assert options_of("benchmark-alexnet-single-device-cpu", {}).frames == 50
 
 
+def test_what_is_declared_and_how_long_a_window_lasts(tmp_path):
+    """DECLARED names a file with prices, SECONDS_AT_LEAST the shortest window; a price without a source is refused."""
+    declared = tmp_path / "prices.json"
+    declared.write_text('{"price_usd": 35, "price_source": "shop"}')
+    variables = {"DECLARED": str(declared), "SECONDS_AT_LEAST": "60"}
+    options = options_of("benchmark-alexnet-single-device-cpu", variables)
+    assert (options.declared["price_usd"], options.least_s) == (35.0, 60.0)
+    plain = options_of("benchmark-alexnet-single-device-cpu", {})
+    assert (plain.declared, plain.least_s) == (None, 0.0)
+    declared.write_text('{"price_usd": 35}')
+    with pytest.raises(BadInputError, match="price_usd has no price_source"):
+        options_of("benchmark-alexnet-single-device-cpu", variables)
+
+
 @pytest.mark.parametrize("key", FARM_KEYS, ids=lambda key: key.name)
 def test_options_of_a_farm_key(key, tmp_path):
     """A farm key measures its partition on the farm of CK_TARGET_PATH."""

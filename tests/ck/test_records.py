@@ -8,6 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from harness.records.check import check_file
+from harness.records.ck_entry import read_entry
+from harness.records.ck_statistics import OPTIONAL, analyse
+from harness.records.ck_zip import entries_in_zip
+from harness.records.store import read_record
+
 # Six runs stand behind the first test; each loads TensorFlow.
 pytestmark = pytest.mark.timeout(900)
 
@@ -85,6 +91,60 @@ def test_repetitions_are_kept_and_repeated(recorded):
     assert flat["##choices#cpu_freq#min"] == ""  # nothing was set, so nothing is claimed
 
 
+def test_raw_records_travel_in_the_entry(recorded):
+    """The six records of the six repetitions lie in the entry; CK's figures follow from their samples."""
+    entry = read_entry(recorded)
+    (point,) = entry.points
+    assert [path.stem for path in entry.records] == sorted(point.samples("iot_farm_record"))
+    assert len(entry.records) == point.repetitions == 6
+    for stem, run, time_s in zip(
+        point.samples("iot_farm_record"),
+        point.samples("iot_farm_run"),
+        point.samples("execution_time_classify"),
+        strict=True,
+    ):
+        path = recorded / "iot-farm" / f"{stem}.json"
+        assert read_record(path)["run"] == run
+        audit = check_file(path)
+        assert audit.figures["execution_time_classify"] == pytest.approx(time_s, rel=1e-12)
+    assert point.samples("inference_throughput") == point.samples("ips")
+    assert point.samples("prediction_time_avg_s") == point.samples("execution_time_classify")
+
+
+def test_the_entry_says_what_the_scoreboard_asks(recorded):
+    """Species, names and `processed` stand in the meta; prices that nobody declared and clocks do not."""
+    meta = read_entry(recorded).meta
+    assert meta["processed"] == "yes"
+    assert (meta["algorithm_species"], meta["model_species"]) == ("f4f75a0a6b65e4cd", "c0ad9b9800422f98")
+    assert meta["model_design_name"] == "AlexNet (authors' implementation)"
+    assert meta["library_name"].startswith("TensorFlow library 2.")
+    assert not [key for key in meta if "price" in key or "power" in key or "freq" in key]
+
+
+def test_statistics_are_those_that_we_compute(recorded):
+    """From the sub-points that CK kept we compute every statistic that CK computed, over both calls."""
+    (point,) = read_entry(recorded).points
+    flat = {}
+    for number in sorted(point.sub_points):
+        sub_point = point.sub_points[number]
+        rest = {key: sub_point[key] for key in ("features", "choices")}
+        flat = analyse(flat, sub_point["characteristics_list"], rest).flat
+    assert point.disagreements() == ()
+    theirs = {key: value for key, value in point.flat.items() if not key.startswith("##pipeline_state#")}
+    assert flat == {key: value for key, value in theirs.items() if not key.endswith(OPTIONAL)}
+
+
+def test_entries_of_others_are_left_alone(place_published, own_home):
+    """Into an entry that another repository recorded nothing is added: the error says so before anything runs."""
+    own_home.ck("ls", "local:experiment:*")
+    entry = place_published(own_home.repos / "local")
+    before = read_entry(entry)
+    done = _benchmark(own_home, "--cmd_key=benchmark-alexnet-farm-5-nodes", "--target=farm-5-local")
+    assert done.returncode == 1, done.stdout
+    assert "was recorded by another repository (9bb172637b2083c2): add --random_name" in done.stdout
+    assert read_entry(entry) == before
+
+
 def test_a_failed_run_is_recorded_and_told(recorded, home):
     """A failed run makes a failed point of its own, beside the good one, and a non-zero exit code."""
     before = _points(recorded)
@@ -145,6 +205,9 @@ def test_ls_and_zip(recorded, home):
         f"experiment/{ENTRY}/.cm/meta.json",
         f"experiment/{ENTRY}/pipeline.json",
     } <= set(names)
+    (unpacked,) = entries_in_zip(archive, home.work / "unpacked")
+    assert read_entry(unpacked).points == read_entry(recorded).points
+    assert len(read_entry(unpacked).records) == 6
     again = home.ck("zip", pattern)
     assert again.returncode == 1
     assert "already exists" in again.stdout

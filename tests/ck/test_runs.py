@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.ck.keys import KEYS
+from harness.ck.timers import SCOREBOARD_NAMES
 from harness.metrics import METRICS
+from harness.records.store import read_record
 
 CPU_KEY = "benchmark-alexnet-single-device-cpu"
 FAILED = "Program execution likely failed"
@@ -30,7 +32,11 @@ def test_single_device_cpu(home):
     figures = json.loads(home.timer.read_text())
     assert figures["execution_time"] == figures["execution_time_classify"] == pytest.approx(1 / figures["ips"])
     assert figures["frames_sent"] == figures["frames_returned"] == figures["frames_verified"] == 5
-    assert set(figures) - {"execution_time"} <= set(METRICS)
+    named = {"execution_time", "iot_farm_record", "iot_farm_run", "emulated", *SCOREBOARD_NAMES}
+    assert set(figures) - named <= set(METRICS)
+    assert figures["inference_latency"] == figures["latency_mean_s"]
+    record = read_record(Path(home.environ["IOT_FARM_RESULTS"]) / f"{figures['iot_farm_record']}.json")
+    assert record["run"] == figures["iot_farm_run"]
     assert {"ips", "latency_mean_s", "largest_error", "window_s"} <= set(figures)
 
 

@@ -19,8 +19,28 @@ def test_ck_keys_and_every_metric(tmp_path):
         "execution_time_classify": 0.25,
         "ips": 4.0,
         "frames_sent": 8,
+        "inference_throughput": 4.0,
+        "prediction_time_avg_s": 0.25,
     }
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_names_of_the_scoreboard(tmp_path):
+    """A dimension of the scoreboard is the metric it stands for, and is not there where the metric is not."""
+    path = tmp_path / "tmp-ck-timer.json"
+    write_timer(path, {"execution_time_classify": 0.25, "latency_mean_s": 0.75})
+    written = json.loads(path.read_text())
+    assert written["inference_latency"] == 0.75
+    assert "inference_throughput" not in written
+    assert "ips" not in written
+
+
+def test_what_leads_back_to_the_record(tmp_path):
+    """Texts that name the run stand beside the figures, and cannot take the place of one."""
+    path = tmp_path / "tmp-ck-timer.json"
+    write_timer(path, {"execution_time_classify": 0.25}, {"iot_farm_run": "abc", "execution_time": "x"})
+    written = json.loads(path.read_text())
+    assert (written["iot_farm_run"], written["execution_time"]) == ("abc", 0.25)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

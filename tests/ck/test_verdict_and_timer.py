@@ -17,11 +17,12 @@ FIGURES = {"execution_time_classify": 0.5, "ips": 2.0, "frames_sent": 5}
 VALID = Record(
     run="r",
     started_utc="2026-01-01T00:00:00.000+00:00",
+    ended_utc="2026-01-01T00:00:10.000+00:00",
     target={"name": "host", "kind": "host", "devices": 1, "device": "cpu"},
     model={"name": "alexnet"},
     plan={},
     options={},
-    environment={},
+    devices=(),
     nodes=(),
     frames=(),
     metrics=FIGURES,
@@ -58,7 +59,15 @@ def run(tmp_path, monkeypatch):
 def test_a_valid_run_gives_ck_its_figures(run, tmp_path):
     """The control: the figures of a valid run reach CK, and the record is filed."""
     run(VALID)
-    assert json.loads((tmp_path / "tmp-ck-timer.json").read_text()) == {**FIGURES, "execution_time": 0.5}
+    assert json.loads((tmp_path / "tmp-ck-timer.json").read_text()) == {
+        **FIGURES,
+        "execution_time": 0.5,
+        "inference_throughput": 2.0,
+        "prediction_time_avg_s": 0.5,
+        "iot_farm_record": "20260101T000000000-alexnet-host-r",
+        "iot_farm_run": "r",
+        "emulated": "no",
+    }
     assert run.filed == [(VALID, None)]
 
 

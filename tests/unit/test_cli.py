@@ -507,7 +507,7 @@ def test_a_farm_that_is_down_is_told_node_by_node(iot_farm: Command, farm_file: 
 
 def file_record(folder: Path, run: str, target: str = "farm-5-local") -> Path:
     """File a record of a small run."""
-    record = run_record(frames=steady_frames(1, 0.5), target=target, run=run)
+    record = run_record(frames=steady_frames(1, 0.5), target=target, run=run * 16)
     return write_record(replace(record, started_utc=f"2026-02-03T04:05:0{run}.000+00:00"), folder)
 
 
@@ -519,12 +519,15 @@ def test_results_shows_what_is_there(iot_farm: Command, tmp_path: Path) -> None:
     told = json.loads(iot_farm("results", "--json").out)
     assert [entry["path"] for entry in told] == [str(first), str(second), str(third)]
     latest = json.loads(iot_farm("results", str(folder), "--latest", "--json").out)
-    assert {entry["run"] for entry in latest} == {"2", "3"}
+    assert {entry["run"][0] for entry in latest} == {"2", "3"}
     shown = iot_farm("results")
     assert shown.code == 0
-    assert shown.out.count("VALID") == 3
+    assert (shown.out.count("VALID"), shown.out.count("INVALID")) == (3, 0)
     assert "[bold]odd[/x]" in shown.out, "a name is text, whatever stands in it"
     assert "1 = 1 = 1" in shown.out
+    first.write_bytes(first.read_bytes().replace(b'"ips":2.0', b'"ips":4.0'))
+    edited = iot_farm("results")
+    assert (edited.out.count("INVALID"), edited.out.count("4.00")) == (1, 0), "an edited figure is not shown"
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"format": "ck-iot-farm run", "version": 1}', "\x00"])

@@ -1,10 +1,15 @@
-"""The module request.asplos18: what the records of this tournament have in common.
+"""The module request.asplos18: what the records of this tournament have in common, and their scoreboard.
 
-Same alias and UID as the module of the original repository, so that records name the same scenario. It holds the
-two actions that recording needs.
+Same alias and UID as the module of the original repository, so that records name the same scenario. Recording needs
+`prepare_common_meta` and `prepare_scoreboard_meta`; `show`, `get_raw_data`, `get_raw_config` and `dashboard` are the scoreboard, which is made from
+the entries at every look: no caches, so none that is stale.
 """
 
 import copy
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
 
 cfg = {}  # filled by the kernel from meta.json
 work = {}  # filled by the kernel: this module's own UID and path
@@ -13,6 +18,8 @@ ck = None  # filled by the kernel: the module ck.kernel
 # Default table of the scoreboard (experiment.view:request-default).
 TABLE_VIEW_UID = "f84ca49f79a1446a"
 META_VERSION = 1
+TAG = "request-asplos18"
+DEFAULT_HOST, DEFAULT_PORT = "localhost", "3344"
 
 
 def init(i):
@@ -53,6 +60,21 @@ def prepare_common_meta(i):
     return {"return": 0, "tags": tags, "meta": meta, "record_dict": {"subview_uoa": TABLE_VIEW_UID}}
 
 
+def prepare_scoreboard_meta(i):
+    """What the scoreboard wants to know of an entry, from the record of a run.
+
+    Args:
+        i: `record_file`: path of a record in the entry; `deps_summary`: of the entry's meta.
+
+    Returns:
+        A CK dictionary with `meta`.
+    """
+    read = ck.load_json_file({"json_file": i["record_file"]})
+    if read["return"] > 0:
+        return read
+    return {"return": 0, "meta": _scoreboard("system").meta_of(read["dict"], i.get("deps_summary", {}))}
+
+
 def make_deps_full_name(i):
     """Name a resolved dependency in one line: name, version and revision.
 
@@ -68,6 +90,129 @@ def make_deps_full_name(i):
     if revision:
         parts.append("(" + revision + ")")
     return {"return": 0, "full_name": " ".join(part for part in parts if part)}
+
+
+def show(i):
+    """The scoreboard as HTML; on a terminal as a table.
+
+    Args:
+        i: `results`: a repository, `local` (the default) or `all`; axes `x` and `y`; filters as in `get_raw_config`.
+
+    Returns:
+        A CK dictionary with `html` and `style`.
+    """
+    found = get_raw_data(i)
+    if found["return"] > 0:
+        return found
+    page = _scoreboard("page")
+    if i.get("out", "") == "con":
+        for line in page.text_table(page.chosen(found["table"], i)):
+            ck.out(line)
+        for line in found["left_out"]:
+            ck.out("without a row: " + line)
+    return {"return": 0, "html": page.fragment(found["table"], found["left_out"], i), "style": page.STYLE}
+
+
+def get_raw_data(i):
+    """Rows of the scoreboard as plain data.
+
+    Args:
+        i: `results`, as for `show`.
+
+    Returns:
+        A CK dictionary with `table`, one flat dictionary for each row, and `left_out`: why an entry has none.
+    """
+    repository = i.get("results", "") or "local"
+    request = {"action": "search", "common_func": "yes", "module_uoa": cfg["module_deps"]["experiment"]}
+    request.update(tags=TAG, add_meta="yes", repo_uoa="" if repository == "all" else repository)
+    found = ck.access(request)
+    if found["return"] > 0:
+        return found
+    rows = _scoreboard("rows")
+    processed = [entry for entry in found["lst"] if rows.inner_meta(entry).get("processed") == "yes"]
+    table, left_out = rows.rows_of(processed)
+    return {"return": 0, "table": table, "left_out": left_out}
+
+
+def get_raw_config(i):
+    """What can be done with the rows of `get_raw_data`.
+
+    Returns:
+        A CK dictionary with `dimensions`, the default axes, `selector` (filters) and `table_view` (columns).
+    """
+    known = _scoreboard("dimensions")
+    columns = {**known.SYSTEM_COLUMNS, **known.SOFTWARE_COLUMNS, **known.PROVENANCE_COLUMNS}
+    return {
+        "return": 0,
+        "dimensions": [
+            {"key": dimension.flat, "name": dimension.name, "reverse": "yes" if dimension.higher else "no"}
+            for dimension in known.DIMENSIONS
+        ],
+        "xDimension": known.by_key(known.AXES[0], known.AXES[0]).flat,
+        "yDimension": known.by_key(known.AXES[1], known.AXES[1]).flat,
+        "selector": [{"key": key, "name": name} for key, name in known.FILTERS.items()],
+        "table_view": [{"key": key, "name": name} for key, name in columns.items()],
+    }
+
+
+def dashboard(i):
+    """Serve the scoreboard until Ctrl-C.
+
+    Args:
+        i: `results`, as for `show`; `host` (localhost) and `port` (3344; 0 takes a free one) to listen on; `browser`:
+            `yes` opens one, `no` does not; without it one is opened where somebody sits at a terminal.
+    """
+    results = {"results": i.get("results", "")}
+    page, serving = _scoreboard("page"), _scoreboard("server")
+
+    def scoreboard(query):
+        found = get_raw_data(results)
+        if found["return"] > 0:
+            return "text/plain", found["error"] + "\n"
+        return "text/html", page.page(found["table"], found["left_out"], query)
+
+    found = get_raw_data(results)
+    if found["return"] > 0:
+        return found
+    host, port = i.get("host", "") or DEFAULT_HOST, str(i.get("port", "") or DEFAULT_PORT)
+    if not (port.isdecimal() and int(port) < 1 << 16):
+        return {"return": 1, "error": "port is '%s', which is no port: add --port=3344" % port}
+    answers = {
+        "/": scoreboard,
+        "/raw_data.json": lambda _: serving.json_page(get_raw_data(results)),
+        "/raw_config.json": lambda _: serving.json_page(get_raw_config({})),
+    }
+    try:
+        server = serving.server(host, int(port), answers)
+    except OSError as error:
+        return {"return": 1, "error": "cannot listen on %s:%s (%s): try --port=0" % (host, port, error.strerror)}
+    address = "http://%s:%d/" % (host, server.server_address[1])
+    ck.out("Scoreboard with %d rows on %s; Ctrl-C ends it" % (len(found["table"]), address))
+    sys.stdout.flush()
+    if i.get("browser", "yes" if sys.stdout.isatty() else "no") == "yes":
+        import webbrowser
+
+        webbrowser.open(address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        ck.out("")
+    finally:
+        server.server_close()
+    return {"return": 0}
+
+
+def _scoreboard(name):
+    """A part of the package `scoreboard` beside this file, which CK loads as a file of its own."""
+    package = "request_asplos18_scoreboard"
+    if package not in sys.modules:
+        folder = Path(__file__).resolve().parent / "scoreboard"
+        spec = importlib.util.spec_from_file_location(
+            package, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        sys.modules[package] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[package])
+    return importlib.import_module(package + "." + name)
 
 
 def _platform(detected):

@@ -13,6 +13,8 @@ import os
 
 import ck.kernel as ck
 
+import raw_records
+
 PROGRAM = "request-iot-benchmark"
 REPETITIONS = 3
 ENTRY_PREFIX = "ck-request-asplos18-iot-farm-"
@@ -23,7 +25,15 @@ NOT_READY = 11  # exit code of a pipeline that could not be prepared
 # A point is found again by its features: the clock of this moment would make every run a point of its own.
 MOMENTARY = {"current_freq", "cpu MHz"}
 # What the program reads; recorded as choices, so that runs of another length are another point.
-VARIABLES = ("STAT_REPEAT", "CK_TF_GPU_MEMORY_PERCENT", "POWER", "POWER_IDLE_S", "POWER_PROFILE")
+VARIABLES = (
+    "STAT_REPEAT",
+    "SECONDS_AT_LEAST",
+    "CK_TF_GPU_MEMORY_PERCENT",
+    "POWER",
+    "POWER_IDLE_S",
+    "POWER_PROFILE",
+    "DECLARED",
+)
 
 # The submission of the paper: https://doi.org/10.1145/3229771
 SUBMISSION = {
@@ -92,6 +102,7 @@ def measure(options):
         request_dict=SUBMISSION,
     )
     name = access_uid() if options.random_name else ENTRY_PREFIX + options.cmd_key
+    refuse_foreign(name)
     ck.out("Experiment - local:" + name)
     answer = access(
         action="autotune",
@@ -116,6 +127,48 @@ def measure(options):
     if "yes" in (answer.get("fail"), last.get("fail")):
         reason = last.get("fail_reason") or answer.get("fail_reason") or "no reason given"
         raise CkError({"return": FAILED, "error": "the run failed: " + reason.strip()})
+    complete(name, common["meta"]["deps_summary"])
+
+
+def refuse_foreign(name):
+    """Keep out of an entry that others recorded: its meta would say of their points what holds for ours.
+
+    Raises:
+        CkError: there is such an entry.
+    """
+    found = ck.access({"action": "load", "module_uoa": "experiment", "repo_uoa": "local", "data_uoa": name})
+    recorded_by = found.get("dict", {}).get("meta", {}).get("repo_uid", SUBMISSION["repo_uid"])
+    if recorded_by != SUBMISSION["repo_uid"]:
+        words = "local:experiment:%s was recorded by another repository (%s): add --random_name, or make room with "
+        words += "ck rename local:experiment:%s local:experiment:NEW-NAME"
+        raise CkError({"return": 1, "error": words % (name, recorded_by, name)})
+
+
+def complete(name, dependencies):
+    """Bring the raw records into the entry, and what the scoreboard wants to know into its meta."""
+    entry = access(action="load", module_uoa="experiment", repo_uoa="local", data_uoa=name)
+    program = access(action="find", module_uoa="program", data_uoa=PROGRAM)
+    records, missing = raw_records.copy_records(entry["path"], raw_records.results_folder(program["path"]))
+    for stem in missing:
+        ck.out("note: the raw record %s is not there any more; the entry goes without it" % stem)
+    if records:
+        latest = max(records, key=lambda path: path.name)  # names begin with the time
+        told = access(
+            action="prepare_scoreboard_meta",
+            module_uoa="request.asplos18",
+            record_file=str(latest),
+            deps_summary=dependencies,
+        )
+        access(
+            action="update",
+            module_uoa="experiment",
+            repo_uoa="local",
+            data_uoa=name,
+            dict={"meta": told["meta"]},
+            ignore_update="yes",
+            sort_keys="yes",
+        )
+        ck.out("Raw records: %d in %s" % (len(records), records[0].parent))
 
 
 def prepare(cmd_key, target, platform):
