@@ -8,6 +8,9 @@ from typing import Protocol
 
 from harness.plan.plan import QUEUE_FRAMES
 
+IN_HAND_S = 0.05
+"""A window counts from its first send to its last result, and both lie within the time that its loop sees."""
+
 
 class Load(Protocol):
     """Decides when the next frame goes out."""
@@ -51,7 +54,7 @@ class ClosedLoop:
     def start(self) -> None:
         """Send the first frames."""
         if self._least_s:
-            self._until_s = asyncio.get_running_loop().time() + self._least_s
+            self._until_s = asyncio.get_running_loop().time() + self._least_s + IN_HAND_S
         for _ in range(min(self._in_flight, self._left)):
             self._send_one()
 

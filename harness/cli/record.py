@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.records.check import Audit
     from harness.records.folder_check import FolderAudit
 
+_LONGEST = 2000
 _MARKS = {True: "[x]", False: "[ ]", None: "[?]"}
 
 
@@ -57,7 +58,7 @@ def check(paths: tuple[Path, ...], *, quiet: bool, as_json: bool) -> None:
             _print(name, audit, quiet=quiet)
         for name, folder in folders.items():
             for problem in folder.problems:
-                click.echo(f"{name}: {problem}")
+                click.echo(_plain(f"{name}: {problem}"))
     if any(audit.status != "VALID" for audit in files.values()) or any(found.problems for found in folders.values()):
         click.get_current_context().exit(1)
 
@@ -67,19 +68,30 @@ def check(paths: tuple[Path, ...], *, quiet: bool, as_json: bool) -> None:
 def index(folder: Path) -> None:
     """Make the index of a folder anew from its records; the index that was there is kept.
 
+    Files that are no records are left out and named; exit code 1 then.
+
     \b
     Example:
       iot-farm record index results
     """
+    from harness.errors import BadInputError
     from harness.records.index import INDEX_FILE, rebuild
-    from harness.records.store import read_records
+    from harness.records.store import read_record
 
-    found = [
-        (path.name, str((document["manifest"] or {}).get("record_sha256", "")))
-        for path, document in read_records(folder)
-    ]
+    found, left_out = [], []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            document = read_record(path)
+        except BadInputError as error:
+            left_out.append(error.message)
+        else:
+            found.append((path.name, str((document["manifest"] or {}).get("record_sha256", ""))))
     kept = rebuild(folder, found)
     click.echo(f"{folder / INDEX_FILE}: {len(found)} records" + (f"; the former index is {kept}" if kept else ""))
+    for message in left_out:
+        click.echo(_plain(f"left out: {message}"), err=True)
+    if left_out:
+        click.get_current_context().exit(1)
 
 
 @record.command()
@@ -97,13 +109,19 @@ def schema() -> None:
 
 def _print(name: str, audit: Audit, *, quiet: bool) -> None:
     if quiet:
-        click.echo(f"{audit.status:<10} {name}" + (f": {audit.reasons[0]}" if audit.reasons else ""))
+        click.echo(_plain(f"{audit.status:<10} {name}" + (f": {audit.reasons[0]}" if audit.reasons else "")))
         return
-    click.echo(name)
+    click.echo(_plain(name))
     for finding in audit.findings:
         detail = f": {finding.detail}" if finding.detail else ""
-        click.echo(f"  {_MARKS[finding.passed]} {finding.rule:<11} {finding.title}{detail}")
-    click.echo(f"  {audit.status}" + (f"({'; '.join(audit.reasons)})" if audit.reasons else ""))
+        click.echo(_plain(f"  {_MARKS[finding.passed]} {finding.rule:<11} {finding.title}{detail}"))
+    click.echo(_plain(f"  {audit.status}" + (f"({'; '.join(audit.reasons)})" if audit.reasons else "")))
+
+
+def _plain(text: str) -> str:
+    """One line for a terminal: what a record says may hold control characters, or be very long."""
+    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:_LONGEST])
+    return shown + ("…" if len(text) > _LONGEST else "")
 
 
 def _document(files: dict[str, Audit], folders: dict[str, FolderAudit]) -> dict[str, object]:

@@ -14,6 +14,9 @@ MAX_DEPTH = 64
 """Deepest nesting that is read or written; a record has less than ten."""
 
 
+_HOLDERS = (dict, list, tuple)
+
+
 def canonical(document: Any) -> bytes:
     """Write plain data as JSON with sorted keys, no blanks, UTF-8 and one final newline.
 
@@ -68,11 +71,11 @@ def _finite(text: str) -> float:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:60]!r} stands twice in one object")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key[:60]!r} stands twice in one object")
+        found[key] = value
     return found
 
 
@@ -82,9 +85,9 @@ def _require_depth(document: Any) -> None:
         level = [
             child
             for parent in level
-            if isinstance(parent, dict | list)
+            if isinstance(parent, _HOLDERS)
             for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, dict | list)
+            if isinstance(child, _HOLDERS)
         ]
         if not level:
             return
@@ -93,18 +96,18 @@ def _require_depth(document: Any) -> None:
 
 def _require_text_keys(document: Any) -> None:
     """A number as a key would become text, and be another key when it is read again."""
-    level = [document]
-    for _ in range(MAX_DEPTH + 1):
+    level = [document] if isinstance(document, _HOLDERS) else []
+    for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for parent in level:
             if isinstance(parent, dict):
-                wrong = next((key for key in parent if not isinstance(key, str)), None)
-                if wrong is not None:
-                    raise TypeError(f"the key {wrong!r} is no text")
+                for key in parent:
+                    if not isinstance(key, str):
+                        raise TypeError(f"the key {key!r} is no text")
                 below += parent.values()
-            elif isinstance(parent, list | tuple):
+            else:
                 below += parent
-        level = below
+        level = [child for child in below if isinstance(child, _HOLDERS)]
         if not level:
             return
     raise ValueError(f"it is nested more than {MAX_DEPTH} deep")

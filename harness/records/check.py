@@ -15,7 +15,7 @@ from harness.records.canonical import canonical
 from harness.records.finding import Finding, judged, unknown
 from harness.records.manifest import broken_seals
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Status
-from harness.records.rules_devices import device_findings, node_figures, node_findings
+from harness.records.rules_devices import NODE_FIGURES, device_findings, node_figures, node_findings
 from harness.records.rules_energy import energy_figures
 from harness.records.rules_frames import (
     figure_finding,
@@ -77,17 +77,19 @@ def check_record(document: dict[str, Any], path: Path | None = None, form: list[
     """
     older = document["manifest"] is None
     title = "the form is that of a run record"
-    problems = (form or []) + ([] if older else form_problems(document))
-    findings = [judged("form", title, problems) if not older else unknown("form", title, "an older layout")]
+    problems = (form or []) + form_problems(document)
+    findings = [judged("form", title, problems)]
     if problems:
         return _audit(document, findings, {})
+    seal_title = "record and trace are as they were written"
     if older:
-        try:
-            return _content(document, path, findings)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            return _audit(document, [judged("form", title, [f"it cannot be read: {error!r}"])], {})
-    findings.append(judged("seal", "record and trace are as they were written", broken_seals(document, path)))
-    return _content(document, path, findings)
+        findings.append(unknown("seal", seal_title, "an older layout, without a manifest"))
+    else:
+        findings.append(judged("seal", seal_title, broken_seals(document, path)))
+    try:
+        return _content(document, path, findings)
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        return _audit(document, [judged("form", title, [f"it cannot be read: {error!r}"]), *findings[1:]], {})
 
 
 def _content(document: dict[str, Any], path: Path | None, findings: list[Finding]) -> Audit:
@@ -130,6 +132,10 @@ def _repeated(document: dict[str, Any], figures: dict[str, float]) -> Finding:
         f"{name} is {stored.get(name)!r}, nodes and plan give {value!r}"
         for name, value in figures.items()
         if name not in stored or not math.isclose(stored[name], value, rel_tol=_SAME)
+    ]
+    given = figures.keys()
+    problems += [
+        f"{name} is told, and nothing gives it" for name in NODE_FIGURES if name in stored and name not in given
     ]
     return judged("counters", "figures of the nodes are the sums of their counters", problems)
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from harness.errors import BadInputError, NotFoundError
+from harness.records.canonical import canonical
 from harness.records.check import Audit, check_file
 from harness.records.index import read_index
 from harness.records.store import read_record
+
+_ONE_SERIES: Final = {
+    "model": ("model",),
+    "target": ("target",),
+    "kind, asked for with other options": ("options", "emulated", "tolerance"),
+}
+"""What the runs of a series have in common: name -> fields of the record."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,9 @@ def check_folder(folder: Path) -> FolderAudit:
     if not audits and not problems:
         raise NotFoundError(f"there is no record in {folder}", "iot-farm run makes one")
     problems += _index_problems(folder, documents)
-    problems += series_problems({path.name: document for path, document in documents.items()}, audits_by_name(audits))
+    named = {path.name: document for path, document in documents.items()}
+    problems += series_problems(named, audits_by_name(audits))
+    problems += repeated_problems(named)
     return FolderAudit(audits, tuple(problems))
 
 
@@ -77,6 +88,24 @@ def series_problems(documents: Mapping[str, dict[str, Any]], audits: Mapping[str
         bad = [name for _, _, name in runs if name in audits and audits[name].status != "VALID"]
         if bad:
             problems.append(f"the official series of {first} holds a run that is not VALID: {', '.join(sorted(bad))}")
+        problems += [
+            f"the official series of {first} holds runs of another {what}"
+            for what, parts in _ONE_SERIES.items()
+            if len({canonical({part: documents[name].get(part) for part in parts}) for _, _, name in runs}) > 1
+        ]
+    return problems
+
+
+def repeated_problems(documents: Mapping[str, dict[str, Any]]) -> list[str]:
+    """Records that hold one and the same run: each run is made once, and no two have the same times to the last bit."""
+    first: dict[bytes, str] = {}
+    problems = []
+    for name, document in documents.items():
+        times_s = [frame["verified_s"] for frame in document["frames"]]
+        if any(times_s):
+            of = first.setdefault(hashlib.sha256(canonical(times_s)).digest(), name)
+            if of != name:
+                problems.append(f"{name} holds the times of {of}, to the last bit")
     return problems
 
 
@@ -87,7 +116,8 @@ def _index_problems(folder: Path, documents: Mapping[Path, dict[str, Any]]) -> l
     sealed = {
         path.name: document["manifest"]["record_sha256"] for path, document in documents.items() if document["manifest"]
     }
-    found += [f"{name} is in the index and not in the folder" for name in noted if not (folder / name).exists()]
+    there = {path.name for path in folder.iterdir()}
+    found += [f"{name} is in the index and not in the folder" for name in noted if name not in there]
     found += [f"{name} is not in the index: `iot-farm record index {folder}`" for name in sealed if name not in noted]
     found += [
         f"{name} is not the record that was filed: the index holds another SHA-256"

@@ -6,9 +6,11 @@ truth: an index can be made anew from them at any time, and the one that was the
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,14 +53,10 @@ def append(folder: Path, file: str, record_sha256: str) -> None:
     try:
         with _locked(folder / INDEX_FILE) as descriptor:
             last, torn = _last_line(descriptor)
-            line = {
-                "file": file,
-                "record_sha256": record_sha256,
-                "at_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "previous": hashlib.sha256(last).hexdigest() if last else "",
-            }
-            os.write(descriptor, (b"\n" if torn else b"") + canonical(line))
-            os.fdatasync(descriptor)
+            text = (b"\n" if torn else b"") + _text(file, record_sha256, last)
+            _write(descriptor, text)
+            if not last:
+                _sync_folder(folder)
     except OSError as error:
         raise BadInputError(f"{folder / INDEX_FILE} cannot be written: {error.strerror}") from None
 
@@ -94,7 +92,7 @@ def read_index(folder: Path) -> tuple[tuple[Line, ...], tuple[str, ...]]:
 
 
 def rebuild(folder: Path, records: list[tuple[str, str]]) -> Path | None:
-    """Write the index anew; the one that was there is kept.
+    """Write the index anew, at one stroke; the one that was there is kept, and other writers wait.
 
     Args:
         folder: of the records.
@@ -102,27 +100,89 @@ def rebuild(folder: Path, records: list[tuple[str, str]]) -> Path | None:
 
     Returns:
         Where the former index is now; None where there was none.
+
+    Raises:
+        BadInputError: the index cannot be read or written.
     """
     path = folder / INDEX_FILE
+    try:
+        with _locked(path):
+            return _rebuilt(path, records)
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _rebuilt(path: Path, records: list[tuple[str, str]]) -> Path | None:
+    # What was entered since the records were listed is carried over.
+    listed = {file for file, _ in records}
+    there = {other.name for other in path.parent.iterdir()}
+    lines, _ = read_index(path.parent)
+    late = [(line.file, line.record_sha256) for line in lines if line.file in there - listed]
+    texts: list[bytes] = []
+    for file, digest in [*records, *late]:
+        texts.append(_text(file, digest, texts[-1][:-1] if texts else b""))
     kept = None
-    if path.exists():
-        stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        kept = folder / f"{INDEX_FILE}.{stamp}"
-        path.replace(kept)
-    for file, digest in records:
-        append(folder, file, digest)
+    if path.stat().st_size:
+        kept = path.with_name(f"{INDEX_FILE}.{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%fZ')}")
+        shutil.copyfile(path, kept)
+    new = path.with_name(f".{INDEX_FILE}.new")  # one at a time: the lock is held
+    with new.open("wb") as stream:
+        stream.write(b"".join(texts))
+        stream.flush()
+        os.fsync(stream.fileno())
+    new.replace(path)
+    _sync_folder(path.parent)
     return kept
 
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
     """A descriptor for appending, held against other writers."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _is_at(descriptor, path):
+                yield descriptor
+                return
+            # It was made anew while this writer waited for it.
+        finally:
+            os.close(descriptor)
+
+
+def _write(descriptor: int, text: bytes) -> None:
+    """To the disk, whole; half a line is ended by the next writer."""
+    if os.write(descriptor, text) != len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fdatasync(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Is the open file the one that has this name now?"""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _text(file: str, record_sha256: str, last: bytes) -> bytes:
+    """A line that follows another one."""
+    return canonical(
+        {
+            "file": file,
+            "record_sha256": record_sha256,
+            "at_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "previous": hashlib.sha256(last).hexdigest() if last else "",
+        }
+    )
 
 
 def _last_line(descriptor: int) -> tuple[bytes, bool]:

@@ -71,9 +71,12 @@ def broken_seals(document: Mapping[str, Any], record: Path | None = None) -> lis
         found.append("the record was changed after it was written: its SHA-256 is another")
     if record is None:
         return found
-    for name, noted in document["manifest"]["files"].items():
+    files = document["manifest"]["files"]
+    if TRACE not in files and (document.get("energy") is not None or beside(record, TRACE).exists()):
+        found.append(f"the power trace is not in the manifest: {TRACE}")
+    for name, noted in files.items():
         path = beside(record, name)
-        if not path.exists():
+        if not path.is_file():
             found.append(f"{path.name} is not beside the record")
         elif describe(path) != noted:
             found.append(f"{path.name} was changed after the record was written: its SHA-256 is another")

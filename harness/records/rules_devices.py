@@ -8,6 +8,13 @@ from typing import Any, Final
 from harness.records.environment import SINCE_START, THROTTLED_NOW, UNKNOWN
 from harness.records.finding import Finding, judged, unknown
 
+KEPT_TIMES: Final = 4096
+"""A node keeps the times of so many frames, the latest ones."""
+LOOK: Final = ("kernel", "governor", "frequency_max_khz", "throttled", "temperature_c", "memory_bytes", "packages")
+"""What every look at a device holds, "unknown" at least."""
+NODE_FIGURES: Final = ("nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame")
+"""Metrics that a farm's counters and its plan give, and a single device does not have."""
+_SOURCE: Final = "initial"
 _ROUNDING_S: Final = 1.0
 _SHOWN: Final = 3
 _SAME_SOFTWARE: Final = ("tensorflow", "tensorflow-cpu", "keras", "avro", "numpy")
@@ -16,10 +23,10 @@ _SAME_SOFTWARE: Final = ("tensorflow", "tensorflow-cpu", "keras", "avro", "numpy
 def node_findings(document: dict[str, Any]) -> list[Finding]:
     """The nodes' own counters and the account of the run fit together."""
     if document["target"]["kind"] == "host":
-        title = "a single device has no nodes"
-        return [judged("nodes", title, ["there are some"] if document["nodes"] else [])]
+        return [judged("nodes", "a single device has no nodes", _host_problems(document))]
     try:
         return [
+            judged("target", "the plan is for the addresses of the target", _target_problems(document)),
             judged("nodes", "each node of the plan answered, with its role, model and run", _node_problems(document)),
             judged("computed", "every part of every role computed each frame exactly once", _count_problems(document)),
         ]
@@ -42,10 +49,16 @@ def node_figures(document: dict[str, Any]) -> dict[str, float]:
         return {}
 
 
+def window_end_s(document: dict[str, Any]) -> float:
+    """When the last verified result was there, seconds since the first send; 0 without any."""
+    return max((frame["verified_s"] or 0.0 for frame in document["frames"]), default=0.0)
+
+
 def device_findings(document: dict[str, Any]) -> list[Finding]:
     """Clocks, throttling and software of every device stayed what they were."""
     devices = document["devices"]
     return [
+        _looks_finding(document),
         _clock_finding(devices),
         _throttling_finding(devices),
         _software_finding(devices),
@@ -53,31 +66,76 @@ def device_findings(document: dict[str, Any]) -> list[Finding]:
     ]
 
 
+def _host_problems(document: dict[str, Any]) -> list[str]:
+    target = document["target"]
+    problems = ["there are some"] if document["nodes"] else []
+    if target["devices"] != 1:
+        problems.append(f"it is {target['devices']} devices")
+    if document["plan"]:
+        problems.append("it has a plan")
+    if target.get("roles"):
+        problems.append("it has roles")
+    if target.get("device") not in {"cpu", "gpu"}:
+        problems.append("it is neither cpu nor gpu")
+    return problems
+
+
+def _target_problems(document: dict[str, Any]) -> list[str]:
+    roles, plan = document["target"]["roles"] or {}, document["plan"]
+    listed = {(role, address) for role, addresses in roles.items() for address in addresses}
+    planned = {(node["role"], node["address"]) for node in plan["nodes"]}
+    problems = [f"{role} at {address} is planned and no part of the target" for role, address in planned - listed]
+    problems += [f"{role} at {address} has no place" for role, address in listed - planned if role != _SOURCE]
+    if document["target"].get("device") is not None:
+        problems.append("a farm is no single device")
+    if plan["devices"] != document["target"]["devices"]:
+        problems.append(f"the plan is for {plan['devices']} devices, the target has {document['target']['devices']}")
+    sums = [edge["messages_per_frame"] * edge["message_bytes"] for edge in plan.get("edges") or []]
+    if sums and sum(sums) != plan["bytes_per_frame"]:
+        problems.append(f"the edges carry {sum(sums)} bytes for a frame, {plan['bytes_per_frame']} are told")
+    return sorted(problems)
+
+
 def _node_problems(document: dict[str, Any]) -> list[str]:
-    model = document["model"]
     planned = {(node["address"], node["role"], node["part"], node["replica"]) for node in document["plan"]["nodes"]}
     answered = set()
     problems = []
+    window_s = window_end_s(document)
     for node in document["nodes"]:
-        told, counted = node["description"], node["statistics"]
-        where = f"{told['role']} at {told['host']}:{told['port']}"
+        told = node["description"]
         answered.add((f"{told['host']}:{told['port']}", told["role"], told["part"], told["replica"]))
-        if (told["model_fingerprint"], told["weights"]) != (model["fingerprint"], model["weights"]):
-            problems.append(f"{where} computed another model")
-        if counted["run"] != document["run"]:
-            problems.append(f"{where} tells of run {counted['run']}")
-        if counted["refused"]:
-            problems.append(f"{where} refused {counted['refused']} messages")
-        if len(counted["compute_s"]) != counted["computed"]:
-            problems.append(f"{where} has {len(counted['compute_s'])} times for {counted['computed']} frames")
-        if sum(counted["compute_s"]) > counted["wall_s"] * max(1, told["threads"]) + _ROUNDING_S:
-            problems.append(f"{where} computed for longer than the window lasted")
+        problems += [
+            f"{told['role']} at {told['host']}:{told['port']} {what}" for what in _odd_node(node, document, window_s)
+        ]
     problems += [f"nobody answered as {role} at {address}" for address, role, *_ in sorted(planned - answered)]
     problems += [f"{role} at {address} is not in the plan" for address, role, *_ in sorted(answered - planned)]
-    if document["plan"]["model"] != model["name"]:
+    if len(document["nodes"]) != len(answered):
+        problems.append("a node stands twice")
+    if document["plan"]["model"] != document["model"]["name"]:
         problems.append(f"the plan is one of {document['plan']['model']}")
     if len(document["nodes"]) + 1 != document["target"]["devices"]:
         problems.append(f"{len(document['nodes'])} nodes and a source are not {document['target']['devices']} devices")
+    return problems
+
+
+def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -> list[str]:
+    """What one node tells and cannot be so."""
+    told, counted, model = node["description"], node["statistics"], document["model"]
+    problems = []
+    if (told["model_fingerprint"], told["weights"]) != (model["fingerprint"], model["weights"]):
+        problems.append("computed another model")
+    if counted["run"] != document["run"]:
+        problems.append(f"tells of run {counted['run']}")
+    if counted["refused"]:
+        problems.append(f"refused {counted['refused']} messages")
+    if len(counted["compute_s"]) != min(counted["computed"], KEPT_TIMES):
+        problems.append(f"has {len(counted['compute_s'])} times for {counted['computed']} frames")
+    if sum(counted["compute_s"]) > counted["wall_s"] * max(1, told["threads"]) + _ROUNDING_S:
+        problems.append("computed for longer than the window lasted")
+    if counted["wall_s"] < window_s - _ROUNDING_S:
+        problems.append(f"tells of {counted['wall_s']:.1f} s, the window lasts {window_s:.1f} s")
+    if min(counted["cpu_s"], counted["rss_bytes"], *counted["compute_s"]) < 0:
+        problems.append("has a counter below 0")
     return problems
 
 
@@ -95,6 +153,27 @@ def _count_problems(document: dict[str, Any]) -> list[str]:
         for (role, part), found in computed.items()
         if found != frames
     ]
+
+
+def _looks_finding(document: dict[str, Any]) -> Finding:
+    """Leaving a device out would hide what happened to it; a value that nobody could read is "unknown", not absent."""
+    title = "every device was looked at, before and after"
+    if document["ended_utc"] is None:
+        return unknown("devices", title, "an older layout kept one look at one device")
+    problems = []
+    looked: dict[str, set[str]] = {}
+    for device in document["devices"]:
+        looked.setdefault(device["name"], set()).update(device["roles"])
+        for when in ("before", "after"):
+            look = device[when]
+            lacking = "everything" if look is None else ", ".join(key for key in LOOK if key not in look)
+            if lacking:
+                problems.append(f"{device['name']} {when} the run lacks {lacking}")
+    wanted = [(node["address"].rpartition(":")[0], node["role"]) for node in document["plan"].get("nodes", [])]
+    problems += [f"{role} on {host} was not looked at" for host, role in wanted if role not in looked.get(host, ())]
+    if not any(_SOURCE in roles for roles in looked.values()):
+        problems.append("the device that measured was not looked at")
+    return judged("devices", title, problems)
 
 
 def _clock_finding(devices: list[dict[str, Any]]) -> Finding:
@@ -159,10 +238,13 @@ def _software_finding(devices: list[dict[str, Any]]) -> Finding:
 def _duration_problems(document: dict[str, Any]) -> list[str]:
     if document["ended_utc"] is None:
         return []
-    wall_s = (_time(document["ended_utc"]) - _time(document["started_utc"])).total_seconds()
+    try:
+        wall_s = (_time(document["ended_utc"]) - _time(document["started_utc"])).total_seconds()
+    except ValueError as error:
+        return [f"start and end are no times: {error}"]
     if wall_s < 0:
         return ["the run ended before it started"]
-    window_s = max((frame["verified_s"] or 0.0 for frame in document["frames"]), default=0.0)
+    window_s = window_end_s(document)
     if window_s > wall_s + _ROUNDING_S:
         return [f"the window lasts {window_s:.1f} s, the whole run {wall_s:.1f} s"]
     return []

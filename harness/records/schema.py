@@ -10,7 +10,7 @@ from harness.records.record import FORMAT, VERSION
 
 _MOST_PROBLEMS = 20
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 Seconds = Annotated[float, Field(ge=0)]
 Text = Annotated[str, Field(max_length=10_000)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -121,8 +121,22 @@ class RunRecord(_Strict):
 assert (FORMAT, VERSION) == ("ck-iot-farm run", 2), "the schema is that of the present version"
 
 
+_NOT_KEPT = {
+    "version": VERSION,
+    "ended_utc": "1970-01-01T00:00:00Z",
+    "manifest": {"files": {}, "record_sha256": 64 * "0"},
+}
+"""What version 1 had not, for the form alone."""
+
+
 def form_problems(document: dict[str, Any]) -> list[str]:
-    """What does not fit the form, "where: what" each; the first twenty."""
+    """What does not fit the form, "where: what" each; the first twenty.
+
+    Args:
+        document: of any readable version, in the layout of the present one (`harness.records.history`).
+    """
+    if document["version"] == 1:
+        document = {**document, **_NOT_KEPT}
     try:
         RunRecord.model_validate(document)
     except ValidationError as error:

@@ -68,9 +68,13 @@ def make_folder(folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(".*.json.*"):
-            # A writer at work is done within seconds.
-            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+        for left in (*folder.glob(".*.json.*"), *folder.glob(".*.power.csv.*")):
+            try:
+                # A writer at work is done within seconds.
+                abandoned = time.time() - left.stat().st_mtime > _ABANDONED_S
+            except FileNotFoundError:
+                continue  # its writer has just put it in place
+            if abandoned:
                 left.unlink(missing_ok=True)
     except OSError as error:
         raise BadInputError(f"{folder} cannot be written: {error.strerror}", "choose another folder") from None

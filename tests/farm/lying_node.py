@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import harness
 from harness.farm.config import NODE_PORT, Address, FarmConfig
 from harness.node import serve as serving
@@ -42,13 +44,56 @@ class StaleNode(Node):
         return super()._messages(outcome, tags)
 
 
+class FlippingNode(Node):
+    """Flips one bit of one float in every fifth result."""
+
+    def _messages(self, outcome, tags):
+        if outcome.job.frame % 5 == 0:
+            _replace(outcome, _flipped)
+        return super()._messages(outcome, tags)
+
+
+class ZeroNode(Node):
+    """Answers with zeros."""
+
+    def _messages(self, outcome, tags):
+        _replace(outcome, np.zeros_like)
+        return super()._messages(outcome, tags)
+
+
+class SkippingNode(Node):
+    """Counts every frame as computed, and answers only three of four."""
+
+    def _messages(self, outcome, tags):
+        return [] if outcome.job.frame % 4 == 3 else super()._messages(outcome, tags)
+
+
+def _flipped(output):
+    """One bit of the largest value: the second highest of its fraction, a change by a quarter of its power of two."""
+    changed = np.ascontiguousarray(output).copy()
+    bits = changed.reshape(-1).view(np.uint32)
+    bits[int(np.argmax(np.abs(changed)))] ^= np.uint32(1 << 21)
+    return changed
+
+
+def _replace(outcome, change):
+    object.__setattr__(outcome, "outputs", tuple(change(output) for output in outcome.outputs))
+
+
 def main(farm_file: str, address: str, lie: str) -> None:
     """Serve one node of the farm with one lie."""
     farm = FarmConfig.load(Path(farm_file))
     plan = make_plan(partition_for(farm), farm)
     placement = plan.at(Address.parse(address, NODE_PORT))
     options = serving.NodeOptions(seed=2018, threads=1)
-    nodes = {"swap": SwappingNode, "double": DoublingNode, "stale": StaleNode}
+    nodes = {
+        "swap": SwappingNode,
+        "double": DoublingNode,
+        "stale": StaleNode,
+        "flip": FlippingNode,
+        "zero": ZeroNode,
+        "skip": SkippingNode,
+    }
     serving.Node = nodes.get(lie, Node)
     if lie == "version":
         harness.__version__ = "0.0.1"

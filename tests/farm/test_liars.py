@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from farms import Farm, iot_farm, running_farm
+from liars import liar
 
-LYING_NODE = Path(__file__).with_name("lying_node.py")
+from harness.records.check import check_file
 
 
 @pytest.fixture
@@ -21,22 +19,6 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
     """A farm of its own: one of its nodes is replaced."""
     with running_farm(tmp_path, "alexnet-5") as running:
         yield running
-
-
-@contextmanager
-def liar(farm: Farm, address: str, lie: str) -> Iterator[None]:
-    """Replace the node at an address by one that lies."""
-    honest = farm.processes()[address]
-    honest.terminate()
-    honest.wait(10)
-    command = [sys.executable, str(LYING_NODE), str(farm.file), address, lie]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline().startswith("ready")
-            yield
-        finally:
-            process.terminate()
 
 
 def _run(farm: Farm, *options: str) -> subprocess.CompletedProcess[str]:
@@ -49,17 +31,30 @@ def _run(farm: Farm, *options: str) -> subprocess.CompletedProcess[str]:
         ("swap", "results differ from the single-device reference"),
         ("seed", "results differ from the single-device reference"),
         ("stale", "results differ from the single-device reference"),
+        ("flip", "results differ from the single-device reference"),
+        ("zero", "results differ from the single-device reference"),
         ("double", "replies were to frames that had come back before"),
     ],
 )
 def test_a_lying_last_node_is_found(farm: Farm, lie: str, reason: str) -> None:
-    """Swapped halves, other weights, repeated answers and double answers each make the run INVALID."""
+    """Swapped halves, other weights, cached answers, one flipped bit, zeros and double answers: each run is INVALID."""
     with liar(farm, farm.document()["block3"][0], lie):
         done = _run(farm, "--json")
     assert done.returncode == 1, done.stderr
     record = json.loads(done.stdout)
     assert record["verdict"]["status"] == "INVALID"
     assert any(reason in line for line in record["verdict"]["reasons"]), record["verdict"]
+
+
+def test_a_node_that_skips_frames_ends_the_run(farm: Farm) -> None:
+    """A node that answers three frames of four is named within seconds; the record is INCOMPLETE, without figures."""
+    with liar(farm, farm.document()["block3"][0], "skip"):
+        done = _run(farm, "--stall", "5")
+    assert done.returncode == 3, done.stdout
+    assert "Traceback" not in done.stderr
+    (path,) = Path(farm.environment["IOT_FARM_RESULTS"]).glob("*.json")
+    audit = check_file(path)
+    assert (audit.status, audit.figures) == ("INCOMPLETE", {})
 
 
 def test_lies_during_the_warm_up_end_the_run_before_it_is_measured(farm: Farm) -> None:

@@ -1,0 +1,1 @@
+"""Attacks on records, and how many of them are found."""

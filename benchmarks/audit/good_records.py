@@ -1,0 +1,144 @@
+"""Good records of every sort, as runs file them: what each mutation starts from."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from harness.records.canonical import canonical
+from harness.records.index import INDEX_FILE, append
+from harness.records.manifest import TRACE, beside, seal
+from harness.records.rules_frames import counted, frames_of
+from harness.records.store import read_record
+from harness.records.window import window_metrics
+
+_TESTS: Final = Path(__file__).resolve().parents[2] / "tests"
+SERIES: Final = "5e21e55e21e55e21"
+LEAST_S: Final = 60.0
+
+
+@dataclass
+class Case:
+    """One record on disk, about to be mutated.
+
+    Attributes:
+        folder: of the record, with its index.
+        path: the record.
+        document: what it holds; an edit changes it.
+        sealed: seal and enter it anew afterwards, as a liar would.
+        data: bytes to write in place of the document.
+        others: the other records of the folder.
+    """
+
+    folder: Path
+    path: Path
+    document: dict[str, Any]
+    sealed: bool = True
+    data: bytes | None = None
+    others: list[Path] = field(default_factory=list)
+
+    @property
+    def trace(self) -> Path:
+        """Its power trace."""
+        return beside(self.path, TRACE)
+
+    def write(self) -> None:
+        """Put the edited record in place; the index is made anew for it."""
+        if self.document.get("version") == 1:
+            self.path.write_bytes(self.data or canonical(self.document))
+            return
+        if self.sealed and self.data is None:
+            noted = {TRACE: self.trace} if TRACE in self.document["manifest"]["files"] else {}
+            self.document = seal(self.document, noted)
+            (self.folder / INDEX_FILE).unlink(missing_ok=True)
+            for path in (self.path, *self.others):
+                document = self.document if path == self.path else read_record(path)
+                append(self.folder, path.name, document["manifest"]["record_sha256"])
+        self.path.write_bytes(self.data or canonical(self.document))
+
+
+def metered(folder: Path) -> Case:
+    """A farm of five, 300 frames in 60 s, with the trace of an instrument."""
+    return _filed(folder, {})
+
+
+def farm(folder: Path) -> Case:
+    """The same without a meter."""
+    return _filed(folder, {"meter": None})
+
+
+def host(folder: Path) -> Case:
+    """A single device, 333 frames."""
+    return _filed(folder, {"target": "host", "devices": 1, "device": "cpu", "frames": 333, "meter": None})
+
+
+def virtual(folder: Path) -> Case:
+    """A farm whose power came from the virtual analyzer."""
+    return _filed(folder, {"meter": _energy_records().VIRTUAL_METER})
+
+
+def first_layout(folder: Path) -> Case:
+    """A record of version 1."""
+    case = farm(folder)
+    document = case.document
+    document["environment"] = document["devices"][0]["before"]
+    for name in ("ended_utc", "kind", "series", "declared", "devices", "manifest"):
+        del document[name]
+    del document["verdict"]["broken_off"]
+    document["version"] = 1
+    (folder / INDEX_FILE).unlink()
+    case.write()
+    return case
+
+
+def series(folder: Path) -> Case:
+    """An official series of three; the case is its second run."""
+    paths: list[Path] = []
+    for number, frames in enumerate((300, 240, 400), start=1):
+        case = _filed(folder, {"meter": None, "frames": frames, "run": str(number) * 16})
+        case.document |= {"kind": "official", "series": {"id": SERIES, "number": number, "of": 3}}
+        case.document["options"] |= {"frames": 50, "least_s": LEAST_S}
+        case.others = list(paths)
+        case.write()
+        paths.append(case.path)
+    second = paths.pop(1)
+    return Case(folder, second, read_record(second), others=paths)
+
+
+GOOD: Final[dict[str, Callable[[Path], Case]]] = {
+    "metered": metered,
+    "farm": farm,
+    "host": host,
+    "virtual": virtual,
+    "v1": first_layout,
+    "series": series,
+}
+
+
+def count_again(document: dict[str, Any]) -> None:
+    """Make metrics and counters fit the frames again, as a careful liar would."""
+    frames = frames_of(document)
+    given = window_metrics(frames) | counted(frames, document["tolerance"])
+    kept = {name: value for name, value in document["metrics"].items() if not name.startswith("latency_p")}
+    document["metrics"] = kept | given
+    document["options"]["frames"] = len(frames)
+    for node in document["nodes"]:
+        told = node["statistics"]
+        told["computed"] = len(frames)
+        told["compute_s"] = (told["compute_s"] * 2)[: len(frames)]
+
+
+def _filed(folder: Path, options: dict[str, Any]) -> Case:
+    path: Path = _energy_records().file_record(folder, **options)
+    return Case(folder, path, read_record(path))
+
+
+def _energy_records() -> Any:
+    """The records that the checker's own tests call good."""
+    if str(_TESTS) not in sys.path:
+        sys.path.append(str(_TESTS))
+    return importlib.import_module("energy_records")
