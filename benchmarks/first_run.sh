@@ -83,6 +83,7 @@ if compgen -G "$IOT_FARM_RESULTS/*.json" >/dev/null; then
   results=${IOT_FARM_RESULTS#"$PWD/"}
   typed iot-farm results "$results" || failures+=("results")
   [[ $power == none ]] || typed iot-farm power report "$results" || failures+=("power report")
+  typed iot-farm scoreboard build "$results" --out "$results/scoreboard" || failures+=("scoreboard")
 fi
 if ((${#failures[@]})); then
   printf 'failed: %s\n' "${failures[@]}" >&2

@@ -182,7 +182,7 @@ class _FarmRun:
         self._ledger = Ledger(self._options.tolerance)
         if measured:
             self._account.run, self._account.ledger = self._run, self._ledger
-        self._progress.phase(name, frames)
+        self._progress.phase(name, None if measured and self._options.least_s else frames)
         rate_fps = self._options.rate_fps
         if measured and rate_fps is not None:
             load: Load = OpenLoop(self._send, frames, rate_fps)

@@ -58,7 +58,7 @@ def run_on_host(
     meter.fix_range()
     ledger = Ledger(options.tolerance)
     _idle("idle before", meter, progress)
-    progress.phase("measuring", options.frames)
+    progress.phase("measuring", None if options.least_s else options.frames)
     with meter.phase("run"):
         cpu_before_s = time.process_time()
         until_s, frame = time.monotonic() + options.least_s + IN_HAND_S, 0

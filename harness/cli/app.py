@@ -18,6 +18,8 @@ _COMMANDS = {
     "doctor": ("harness.cli.doctor:doctor", "Check this machine and a farm, and say how to mend what is wrong."),
     "model": ("harness.cli.model:model", "Show a model's layers, or how a partition cuts it."),
     "record": ("harness.cli.record:record", "Check records: may their figures be used?"),
+    "compare": ("harness.cli.compare:compare", "Compare two systems or more, with confidence intervals."),
+    "scoreboard": ("harness.cli.scoreboard:scoreboard", "Build, serve and upload to a scoreboard."),
     "results": ("harness.cli.results:results", "Show the records of earlier runs."),
     "power": ("harness.cli.power:power", "Power analyzers: list, probe, record, analyze."),
     "ck": ("harness.cli.ck:ck", "Collective Knowledge: install our entries, and what they call."),

@@ -75,4 +75,5 @@ class _Lines:
         now_s = time.monotonic()
         if now_s - self._said_s >= _LINE_EVERY_S:
             self._said_s = now_s
-            click.echo(f"{self._name}: {self._done} of {self._total} frames", err=True)
+            of_all = "" if self._total is None else f" of {self._total}"
+            click.echo(f"{self._name}: {self._done}{of_all} frames", err=True)

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from harness.errors import BadInputError
-from harness.report.figures import figures_of
 from harness.records.energy_check import check_energy, check_ips
+from harness.report.figures import figures_of
 from harness.report.sources import Source, file_sha256
 from power.recording import Recording
 

@@ -1,0 +1,97 @@
+"""`iot-farm scoreboard`: records as pages, on disk or from a service."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import click
+
+from harness.cli.options import json_option
+
+_COMMANDS = {
+    "build": ("harness.cli.scoreboard:build", "Write the scoreboard as a folder that opens from disk, offline."),
+    "serve": ("harness.cli.scoreboard_serve:serve", "Serve the scoreboard, and take uploads with a token."),
+    "push": ("harness.cli.scoreboard_serve:push", "Send records to a scoreboard, after a look at what leaves."),
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only when it is needed: a service's framework is not for those who build."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup)
+def scoreboard() -> None:
+    """Show records beside the published figures: a table, Pareto plots, a page for each record.
+
+    \b
+    Examples:
+      iot-farm scoreboard build
+      iot-farm scoreboard build results ckr-local.zip --out /tmp/scoreboard
+    """
+
+
+@click.command()
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path), metavar="[RECORD.json|FOLDER|ENTRY|ZIP]...")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Where to write.")
+@click.option("--title", metavar="TEXT", help="Title of the pages.")
+@click.option("--all", "show_all", is_flag=True, help="Show rows that are not VALID from the start.")
+@click.option("--published/--no-published", default=True, show_default=True, help="The figures of 2018 beside ours.")
+@json_option
+def build(
+    sources: tuple[Path, ...], out: Path | None, title: str | None, show_all: bool, published: bool, as_json: bool
+) -> None:
+    """Check the records of SOURCES (default: $IOT_FARM_RESULTS, else ./results) and write the scoreboard.
+
+    Every figure is made again from raw samples before it is shown. A file that cannot be read is named on the page
+    and here; the rest is shown all the same. The folder opens from disk and asks nobody for anything.
+
+    \b
+    Examples:
+      iot-farm scoreboard build
+      iot-farm scoreboard build results experiments --out /tmp/scoreboard --all
+      iot-farm scoreboard build ckr-local.zip --json
+    """
+    from harness.board.build import DEFAULT_TITLE, write_board
+    from harness.board.sources import collect
+    from harness.records.store import results_folder
+
+    places = sources or ((results_folder(),) if results_folder().exists() else ())
+    made = write_board(
+        collect(places, published=published),
+        out or Path("scoreboard"),
+        title=title or DEFAULT_TITLE,
+        show_all=show_all,
+    )
+    if as_json:
+        document = {
+            "page": str(made.page),
+            "rows": {verdict: made.count(verdict) for verdict in ("VALID", "PUBLISHED", "INCOMPLETE", "INVALID")},
+            "problems": list(made.problems),
+            "files": list(made.files),
+        }
+        click.echo(json.dumps(document, indent=1))
+        return
+    for problem in made.problems:
+        click.echo(f"not read: {problem}", err=True)
+    refused = made.count("INVALID") + made.count("INCOMPLETE")
+    click.echo(f"{made.count('VALID')} verified, {made.count('PUBLISHED')} published, {refused} not valid")
+    click.echo(f"scoreboard: {made.page}")
