@@ -13,7 +13,9 @@ from harness.cli.options import json_option
 _COMMANDS = {
     "build": ("harness.cli.scoreboard:build", "Write the scoreboard as a folder that opens from disk, offline."),
     "serve": ("harness.cli.scoreboard_serve:serve", "Serve the scoreboard, and take uploads with a token."),
+    "token": ("harness.cli.scoreboard_serve:token", "Make a token with which somebody may upload."),
     "push": ("harness.cli.scoreboard_serve:push", "Send records to a scoreboard, after a look at what leaves."),
+    "withdraw": ("harness.cli.scoreboard_serve:withdraw", "Take a record back from a scoreboard."),
 }
 
 
