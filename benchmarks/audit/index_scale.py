@@ -19,11 +19,11 @@ from typing import Any
 
 from benchmarks.goal import Goal
 from benchmarks.markdown import table
-from harness.board.catalogue import Catalogue
-from harness.board.catalogue_query import ANY, SORTS, Query
+from harness.board.catalogue.catalogue import Catalogue
+from harness.board.catalogue.query import ANY, SORTS, Query
 from harness.board.row import Row
-from harness.board.service_archive import Archive
-from harness.board.service_store import Store
+from harness.board.service.archive import Archive
+from harness.board.service.store import Store
 from harness.records.canonical import canonical
 
 _BUILD_S, _PAGE_MS, _FRONTIER_S = 60.0, 50.0, 2.0

@@ -26,8 +26,8 @@ import psutil
 from benchmarks.audit.service_requests import Requests
 from benchmarks.goal import Goal
 from benchmarks.markdown import table
-from harness.board.service_store import Store
-from harness.board.service_tokens import Tokens
+from harness.board.service.store import Store
+from harness.board.service.tokens import Tokens
 
 _GROWTH_MB = 32.0
 _TRIES = 40

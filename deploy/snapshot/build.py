@@ -22,8 +22,8 @@ from typing import Any
 import harness
 from harness.errors import BadInputError, NotFoundError, UserError
 from harness.records.canonical import canonical, parse
-from harness.records.ck_privacy import Private
 from harness.records.manifest import TRACE, beside
+from harness.records.privacy import Private
 from harness.records.store import document_of, write_whole
 
 HERE = Path(__file__).resolve().parent

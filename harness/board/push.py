@@ -20,8 +20,8 @@ from harness.board.redaction import redacted
 from harness.board.words import plain
 from harness.errors import BadInputError, FarmError, NotFoundError
 from harness.records.check import check_file
-from harness.records.ck_entry import MODULE, MODULE_UID, RECORDS_FOLDER
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries.entry import MODULE, MODULE_UID, RECORDS_FOLDER
+from harness.records.entries.unpack import entries_in_zip
 from harness.records.manifest import beside, broken_seals
 from harness.records.store import read_record
 

@@ -7,28 +7,17 @@ of a private address can be undone by trying them all.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from harness.records.canonical import canonical
-from harness.records.ck_privacy import Private
+from harness.records.privacy import Private
 
 MARK = "addresses and paths"
 """What `redacted` holds in a record."""
 
-_ROOTS = "home|root|Users|tmp|var|usr|opt|etc|mnt|media|srv|dev|run|work|data|private|Volumes"
-_STUCK = re.compile(
-    rf"""(?P<path> (?<![\w/]//)(?<!//)/(?:{_ROOTS})/[^\s"'<>|;,)]+ )
-    | (?P<v4> (?<![\d.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\d]|\.\d) )
-    | (?P<colons> [0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]* )
-""",
-    re.VERBOSE | re.ASCII,
-)
-"""What hides behind a letter or a colon: "ASRL/dev/ttyUSB0", "weights:/home/...", "eth0_10.0.0.7"."""
-_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z](?:[\w.-]{0,250}\w)?", re.ASCII)
 _PORT = re.compile(r"(.+):\d{1,5}", re.ASCII)
 _ORDINARY = {"localhost", "initial", "host"}
@@ -67,7 +56,7 @@ def redacted(document: Mapping[str, Any], files: Mapping[str, bytes]) -> Redacte
 
 
 class _Names(Private):
-    """Also finds the names of a farm's machines, and what stands too close to other letters."""
+    """Also finds the names of a farm's machines."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         super().__init__()
@@ -75,7 +64,7 @@ class _Names(Private):
         self._hosts = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-]|\.\w)") if names else None
 
     def text(self, text: str) -> str:
-        text = _STUCK.sub(self._stuck, super().text(text))
+        text = super().text(text)
         if self._hosts is None:
             return text
         return self._hosts.sub(lambda match: self._stand_in("address", match[0]), text)
@@ -92,35 +81,6 @@ class _Names(Private):
             return line
         # Inside JSON a path of its own begins at a quote, and ends at one.
         return re.sub(r'"(?:[^"\\]|\\.)*"', lambda match: f'"{self.text(match[0][1:-1])}"', text).encode()
-
-    def _stuck(self, match: re.Match[str]) -> str:
-        text = match[0]
-        if match["colons"]:
-            address = _inside(match)
-            return text.replace(address, self._stand_in("address", address)) if address else text
-        if match["v4"] and not _tells(text):
-            return text
-        return self._stand_in("path" if match["path"] else "address", text)
-
-
-def _tells(text: str) -> bool:
-    """Whether it is an address, and not one that every machine has."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return not (address.is_loopback or address.is_unspecified)
-
-
-def _inside(match: re.Match[str]) -> str:
-    """The address among hexadecimal digits and colons; what belongs to a word before or behind them is none of it."""
-    text = match[0]
-    if match.start() and match.string[match.start() - 1].isalnum():
-        text = text.partition(":")[2]
-    if match.string[match.end() : match.end() + 1].isalnum():
-        text = text.rpartition(":")[0]
-    tries = (text, text.rstrip(":."), text.lstrip(":."), text.strip(":."))
-    return next((one for one in tries if _tells(one) or _MAC.fullmatch(one)), "")
 
 
 def _hosts(document: Mapping[str, Any]) -> set[str]:

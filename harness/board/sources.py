@@ -13,8 +13,8 @@ from harness.board.row import Row, good, row_of_published, row_of_record
 from harness.board.words import plain
 from harness.errors import NotFoundError, UserError
 from harness.records.check import check_file
-from harness.records.ck_entry import read_entry
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries.entry import read_entry
+from harness.records.entries.unpack import entries_in_zip
 from harness.records.manifest import TRACE, beside
 from harness.records.published import FILE as PUBLISHED_FILE
 from harness.records.published import Published, read_published

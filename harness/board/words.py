@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from harness.records.ck_privacy import Private
+from harness.records.privacy import Private
 
 LONGEST = 160
 """Characters of a text that a page shows; a longer one is cut and says so."""

@@ -46,12 +46,14 @@ def print_record(document: dict[str, Any]) -> None:
         if metric_id in document["metrics"]:
             table.add_row(metric.label, show(metric_id, document["metrics"][metric_id]), metric.meaning)
     out.print(table)
-    if document["plan"]:
+    if document["plan"].get("roles"):  # a run that was broken off has none
         out.print(_roles(document["plan"]["roles"], int(document["metrics"]["frames_sent"])))
     if document.get("energy"):
         print_energy(document["energy"])
     style = "green" if verdict["status"] == "VALID" else "bold red"
     out.print(f"[{style}]{verdict['status']}[/{style}]")
+    if verdict.get("broken_off"):
+        out.print(f"  - broken off: {verdict['broken_off']}", highlight=False, markup=False)
     for reason in verdict["reasons"]:
         out.print(f"  - {reason}", highlight=False, markup=False)
     for note in verdict["notes"]:

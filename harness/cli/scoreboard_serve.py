@@ -62,7 +62,7 @@ def serve(
       iot-farm scoreboard serve
       iot-farm scoreboard serve --database postgresql://board@db/board --data /srv/board
     """
-    from harness.board.service_address import is_loopback, listen
+    from harness.board.service.address import is_loopback, listen
     from harness.errors import BadInputError
 
     if not is_loopback(host) and not allow_remote:
@@ -71,11 +71,11 @@ def serve(
             "put a server with TLS before 127.0.0.1, or accept it with --allow-remote",
         )
     listener = listen(host, port)
-    from harness.board.catalogue import Catalogue
-    from harness.board.service import create_app
-    from harness.board.service_archive import Archive
-    from harness.board.service_run import serve as run
-    from harness.board.service_store import Store
+    from harness.board.catalogue.catalogue import Catalogue
+    from harness.board.service.app import create_app
+    from harness.board.service.archive import Archive
+    from harness.board.service.run import serve as run
+    from harness.board.service.store import Store
     from harness.records.published import read_published
 
     store = Store(data)
@@ -108,8 +108,8 @@ def token(name: str, data: Path, renew: bool, revoke: bool) -> None:
       iot-farm scoreboard token alice
       iot-farm scoreboard token alice --renew
     """
-    from harness.board.service_store import Store
-    from harness.board.service_tokens import Tokens
+    from harness.board.service.store import Store
+    from harness.board.service.tokens import Tokens
 
     tokens = Tokens(Store(data).folder / "tokens")
     if revoke:
@@ -199,7 +199,7 @@ def _show(shipment: Shipment, url: str, *, with_addresses: bool) -> None:
     """What leaves, on standard error: standard output is for the answer."""
     from urllib.parse import urlsplit
 
-    from harness.board.service_address import is_loopback
+    from harness.board.service.address import is_loopback
     from harness.board.words import plain
 
     def say(text: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.records.canonical import canonical
-from harness.records.ck_entry import MODULE, MODULE_UID
+from harness.records.entries.entry import MODULE, MODULE_UID
 from harness.records.manifest import seal
 
 UID = "0123456789abcdef"

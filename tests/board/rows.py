@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.board.catalogue_tables import Card
+from harness.board.catalogue.tables import Card
 from harness.board.row import Row
 
 

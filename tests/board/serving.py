@@ -15,8 +15,8 @@ from pathlib import Path
 
 import httpx
 
-from harness.board.service_store import Store
-from harness.board.service_tokens import Tokens
+from harness.board.service.store import Store
+from harness.board.service.tokens import Tokens
 
 _START = "import sys; from harness.cli.scoreboard_serve import {0}; {0}()"
 

@@ -13,9 +13,9 @@ from board.rows import card, key_of, row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.board.catalogue import Catalogue
-from harness.board.catalogue_query import SORTS, TEXTS, Query, read_mark
-from harness.board.catalogue_tables import INDEXES, Card
+from harness.board.catalogue.catalogue import Catalogue
+from harness.board.catalogue.query import SORTS, TEXTS, Query, read_mark
+from harness.board.catalogue.tables import INDEXES, Card
 from harness.board.pareto import frontier
 from harness.board.row import Row
 from harness.errors import BadInputError

@@ -19,9 +19,9 @@ from board.rows import card, key_of, row
 from board.serving import served
 from run_records import run_record
 
-from harness.board.catalogue import Catalogue
-from harness.board.catalogue_query import SORTS, Query
-from harness.board.catalogue_tables import Card
+from harness.board.catalogue.catalogue import Catalogue
+from harness.board.catalogue.query import SORTS, Query
+from harness.board.catalogue.tables import Card
 from harness.errors import BadInputError
 from harness.records.manifest import seal
 

@@ -22,7 +22,7 @@ from board.serving import Service, served, start, token_of
 from click.testing import CliRunner
 from run_records import run_record
 
-from harness.board.service_address import is_loopback
+from harness.board.service.address import is_loopback
 from harness.cli.scoreboard_serve import serve, token
 from harness.errors import BadInputError
 from harness.records.canonical import canonical

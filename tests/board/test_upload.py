@@ -19,12 +19,12 @@ import pytest
 from board.archives import UID, archive_of, members_of, packed
 from run_records import run_record, steady_frames
 
-from harness.board import service_reading
-from harness.board.catalogue import Catalogue
-from harness.board.catalogue_query import Query
-from harness.board.service_archive import Archive, ForeignRecordError
-from harness.board.service_store import Store, StoreError, lines_between
-from harness.board.upload import NOT_CHECKABLE, Answer, Checked, look_through
+from harness.board.catalogue.catalogue import Catalogue
+from harness.board.catalogue.query import Query
+from harness.board.service import reading
+from harness.board.service.archive import Archive, ForeignRecordError
+from harness.board.service.store import Store, StoreError, lines_between
+from harness.board.service.upload import NOT_CHECKABLE, Answer, Checked, look_through
 from harness.errors import BadInputError, NotFoundError
 from harness.records.canonical import canonical
 from harness.records.manifest import seal
@@ -355,11 +355,11 @@ def test_a_torn_journal_line_is_passed_over(tmp_path: Path, archive: Archive) ->
 _DEPOSIT = """
 import os, signal, sys
 from pathlib import Path
-from harness.board.catalogue import Catalogue
-from harness.board.service_archive import Archive
-from harness.board import service_reading
-from harness.board.service_store import Store, StoreError, lines_between
-from harness.board.upload import look_through
+from harness.board.catalogue.catalogue import Catalogue
+from harness.board.service.archive import Archive
+from harness.board.service import reading
+from harness.board.service.store import Store, StoreError, lines_between
+from harness.board.service.upload import look_through
 data, zipped, into, moment = sys.argv[1:]
 real_fsync, count = os.fsync, 0
 def fsync(descriptor):
@@ -470,7 +470,7 @@ def test_a_disk_that_takes_nothing(tmp_path: Path, archive: Archive) -> None:
 
 def test_a_large_record_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record beyond the service's bound is named with its size."""
-    monkeypatch.setattr("harness.board.upload.MAX_RECORD_BYTES", 100)
+    monkeypatch.setattr("harness.board.service.upload.MAX_RECORD_BYTES", 100)
     (answer,) = _look(tmp_path, archive_of(good()))
     assert isinstance(answer, Answer)
     assert "more than 100" in answer.reasons[0]
@@ -496,8 +496,8 @@ def test_a_long_journal_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Mo
         assert [line for piece in pieces for line in piece] == whole
         if size == 1:
             assert len(pieces) == end
-    expected = list(service_reading.prepared_cards(journal, end))
+    expected = list(reading.prepared_cards(journal, end))
     assert len(expected) == 6
-    monkeypatch.setattr(service_reading, "_LONG_BYTES", 1)
-    monkeypatch.setattr(service_reading, "_PIECE_BYTES", 3000)
-    assert list(service_reading.prepared_cards(journal, end)) == expected
+    monkeypatch.setattr(reading, "_LONG_BYTES", 1)
+    monkeypatch.setattr(reading, "_PIECE_BYTES", 3000)
+    assert list(reading.prepared_cards(journal, end)) == expected

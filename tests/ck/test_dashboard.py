@@ -17,8 +17,8 @@ from power_traces import METER
 
 from harness.ck.timers import SCOREBOARD_NAMES
 from harness.records.canonical import canonical, parse
-from harness.records.ck_entry import read_entry
-from harness.records.ck_writer import NewPoint, write_point
+from harness.records.entries.entry import read_entry
+from harness.records.entries.writer import NewPoint, write_point
 from harness.records.manifest import TRACE, beside, seal
 from harness.records.store import read_record
 

@@ -146,6 +146,7 @@ def test_a_node_that_dies(farm, tmp_path):
             text = log.read_text()
     assert _named_roles(text, document)
     assert "Traceback" not in text
+    assert "INCOMPLETE" in text
     assert not list((farm.timer.parents[1]).glob("tmp*/tmp-ck-timer.json"))
 
 

@@ -8,10 +8,10 @@ import random
 
 import pytest
 
-from harness.records.ck_entry import read_entry
-from harness.records.ck_flat import flatten
-from harness.records.ck_statistics import OPTIONAL, analyse
-from harness.records.ck_writer import NewPoint, write_point
+from harness.records.entries.entry import read_entry
+from harness.records.entries.flat import flatten
+from harness.records.entries.statistics import OPTIONAL, analyse
+from harness.records.entries.writer import NewPoint, write_point
 
 CASES = 60
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from run_records import environment, run_record
 
-from harness.records.ck_writer import NewPoint, write_point
+from harness.records.entries.writer import NewPoint, write_point
 
 PROGRAMS = Path(__file__).resolve().parents[2] / "ck-programs"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from harness.records.check import check_file
-from harness.records.ck_entry import read_entry
-from harness.records.ck_statistics import OPTIONAL, analyse
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries.entry import read_entry
+from harness.records.entries.statistics import OPTIONAL, analyse
+from harness.records.entries.unpack import entries_in_zip
 from harness.records.store import read_record
 
 # Six runs stand behind the first test; each loads TensorFlow.

@@ -7,11 +7,11 @@ import zipfile
 
 import pytest
 
-from harness.records.ck_entry import read_entry
-from harness.records.ck_pack import private_of, write_zip
-from harness.records.ck_statistics import analyse
-from harness.records.ck_writer import NewPoint, replay_pipeline, write_point
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries.entry import read_entry
+from harness.records.entries.pack import private_of, write_zip
+from harness.records.entries.statistics import analyse
+from harness.records.entries.unpack import entries_in_zip
+from harness.records.entries.writer import NewPoint, replay_pipeline, write_point
 
 KEY = "benchmark-alexnet-single-device-cpu"
 PUBLISHED_UID = "5a3dac8c7477d06f"

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hostile_texts import hostile_texts
 
-from harness.records.ck_writer import NewPoint, write_point
+from harness.records.entries.writer import NewPoint, write_point
 
 ROOT = Path(__file__).resolve().parents[2]
 META = "##meta#"

@@ -39,7 +39,8 @@ def run(tmp_path, monkeypatch):
     def call(outcome):
         filed = []
 
-        def measured(options, *, progress, meter):
+        def measured(options, *, progress, meter, broken_off):
+            del broken_off
             assert meter is None
             if isinstance(outcome, Exception):
                 raise outcome

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from harness.errors import BadInputError, NotFoundError
-from harness.records import ck_entry
-from harness.records.ck_entry import read_entry
-from harness.records.ck_writer import NewPoint, replay_pipeline, write_point
+from harness.records.entries import entry as reader
+from harness.records.entries.entry import read_entry
+from harness.records.entries.writer import NewPoint, replay_pipeline, write_point
 
 RUNS = [{"run": {"execution_time": time_s, "run_success": "yes"}} for time_s in (0.5, 0.25)]
 MANY = multiprocessing.get_context("fork")
@@ -139,10 +139,10 @@ def test_files_that_are_no_objects(entry, name, content):
 def test_bounds(entry, monkeypatch):
     """Too many files and too large a file are refused."""
     with monkeypatch.context() as patch:
-        patch.setattr(ck_entry, "MAX_FILES", 3)
+        patch.setattr(reader, "MAX_FILES", 3)
         with pytest.raises(BadInputError, match="more than 3 files"):
             read_entry(entry)
-    monkeypatch.setattr(ck_entry, "MAX_FILE_BYTES", 100)
+    monkeypatch.setattr(reader, "MAX_FILE_BYTES", 100)
     with pytest.raises(BadInputError, match="more than 100"):
         read_entry(entry)
 

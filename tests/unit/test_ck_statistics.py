@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import BadInputError
-from harness.records.ck_flat import flatten, same_place
-from harness.records.ck_statistics import OPTIONAL, analyse, disagreements
+from harness.records.entries.flat import flatten, same_place
+from harness.records.entries.statistics import OPTIONAL, analyse, disagreements
 
 TIME = "##characteristics#run#t"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness.errors import BadInputError
-from harness.records import ck_zip
-from harness.records.ck_entry import read_entry
-from harness.records.ck_pack import write_zip
-from harness.records.ck_writer import NewPoint, write_point
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries import unpack
+from harness.records.entries.entry import read_entry
+from harness.records.entries.pack import write_zip
+from harness.records.entries.unpack import entries_in_zip
+from harness.records.entries.writer import NewPoint, write_point
 
 UID, POINT = "0123456789abcdef", "fedcba9876543210"
 GOOD = {
@@ -157,7 +157,7 @@ def test_bounds(tmp_path, refused, monkeypatch):
         ("MAX_ARCHIVE_BYTES", 100, "more than 100"),
     ):
         with monkeypatch.context() as patch:
-            patch.setattr(ck_zip, name, value)
+            patch.setattr(unpack, name, value)
             refused(path, words)
 
 

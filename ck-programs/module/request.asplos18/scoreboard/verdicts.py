@@ -55,7 +55,7 @@ def judge(folder, flat):
     try:
         from harness.errors import UserError
         from harness.records.check import check_file
-        from harness.records.ck_statistics import disagreements
+        from harness.records.entries.statistics import disagreements
         from harness.records.store import read_record
     except ImportError:
         return Judgement(UNCHECKED, ["the package ck-iot-farm is not installed here"], None)

@@ -14,8 +14,8 @@ from typing import Any
 from harness.board.row import Row, row_of_record
 from harness.errors import BadInputError, UserError
 from harness.records.check import Audit, check_file
-from harness.records.ck_entry import RECORDS_FOLDER
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries.entry import RECORDS_FOLDER
+from harness.records.entries.unpack import entries_in_zip
 from harness.records.manifest import beside, broken_seals
 from harness.records.store import read_record
 

@@ -10,15 +10,15 @@ from fastapi import Query as InQuery
 from fastapi.responses import FileResponse
 
 import harness
-from harness.board.catalogue_query import ANY, LARGEST_PAGE, NO_MARK, SORTS, Query
-from harness.board.catalogue_tables import Card
+from harness.board.catalogue.query import ANY, LARGEST_PAGE, NO_MARK, SORTS, Query
+from harness.board.catalogue.tables import Card
 from harness.board.columns import AXES, is_energy
 from harness.board.row import VERDICTS
-from harness.board.service_answers import File, Finding, Frontier, Health, KeptRecord, Problem, Rows
-from harness.board.service_archive import Archive
-from harness.board.service_limits import RefusedError
-from harness.board.service_uploads import desk_of
-from harness.board.upload import RECORD
+from harness.board.service.answers import File, Finding, Frontier, Health, KeptRecord, Problem, Rows
+from harness.board.service.archive import Archive
+from harness.board.service.limits import RefusedError
+from harness.board.service.upload import RECORD
+from harness.board.service.uploads import desk_of
 from harness.errors import NotFoundError
 
 _ERRORS: dict[int | str, dict[str, Any]] = {400: {"model": Problem}, 422: {"model": Problem}, 503: {"model": Problem}}

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.board.service_limits import RefusedError
+from harness.board.service.limits import RefusedError
 from harness.errors import BadInputError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from harness.board.catalogue_query import Query, axes
-from harness.board.catalogue_tables import ROWS, where
+from harness.board.catalogue.query import Query, axes
+from harness.board.catalogue.tables import ROWS, where
 from harness.board.pareto import frontier
 from harness.metrics import Better
 

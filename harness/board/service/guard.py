@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harness.board.pages import POLICY
-from harness.board.service_limits import problem
+from harness.board.service.limits import problem
 
 _HEADERS = {
     # A page of ours is never part of another's, and a file of a record is never taken for a page.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from harness.records.ck_entry import MODULE, MODULE_UID, RECORDS_FOLDER
+from harness.records.entries.entry import MODULE, MODULE_UID, RECORDS_FOLDER
 
 UID = re.compile(r"[0-9a-f]{16}", re.ASCII)
 """A CK UID."""

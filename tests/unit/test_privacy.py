@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from harness.records.canonical import canonical, parse
 from harness.records.check import check_file
-from harness.records.ck_pack import private_of, write_zip
-from harness.records.ck_privacy import Private, private_text
-from harness.records.ck_writer import NewPoint, write_point
-from harness.records.ck_zip import entries_in_zip
+from harness.records.entries.pack import private_of, write_zip
+from harness.records.entries.unpack import entries_in_zip
+from harness.records.entries.writer import NewPoint, write_point
 from harness.records.manifest import TRACE, beside, seal
+from harness.records.privacy import Private, private_text
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,17 @@ _PRIVATE = re.compile(
     re.VERBOSE | re.ASCII,
 )
 
+_ROOTS = "home|root|Users|tmp|var|usr|opt|etc|mnt|media|srv|dev|run|work|data|private|Volumes"
+_STUCK = re.compile(
+    rf"""(?P<path> (?<![\w/]//)(?<!//)/(?:{_ROOTS})/[^\s"'<>|;,)]+ )
+    | (?P<v4> (?<![\d.])\d{{1,3}}(?:\.\d{{1,3}}){{3}}(?![\d]|\.\d) )
+    | (?P<colons> [0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]* )
+""",
+    re.VERBOSE | re.ASCII,
+)
+"""What hides behind a letter or a colon: "ASRL/dev/ttyUSB0", "weights:/home/...", "eth0_10.0.0.7"."""
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
+
 
 class Private:
     """Replaces private text by stand-ins and remembers what it replaced.
@@ -39,7 +50,7 @@ class Private:
         """A text without private parts."""
         if text.startswith("/") and len(text) > 1 and "\n" not in text:
             return self._stand_in("path", text)  # a path of its own may hold blanks
-        return _PRIVATE.sub(self._replaced, text)
+        return _STUCK.sub(self._stuck, _PRIVATE.sub(self._replaced, text))
 
     def document(self, value: Any) -> Any:
         """Nested data without private parts, in keys and in values; a copy."""
@@ -75,11 +86,40 @@ class Private:
         tells_nothing = address.is_loopback or address.is_unspecified
         return text if tells_nothing else self._stand_in("address", text)
 
+    def _stuck(self, match: re.Match[str]) -> str:
+        text = match[0]
+        if match["colons"]:
+            address = _inside(match)
+            return text.replace(address, self._stand_in("address", address)) if address else text
+        if match["v4"] and not _tells(text):
+            return text
+        return self._stand_in("path" if match["path"] else "address", text)
+
     def _stand_in(self, kind: str, text: str) -> str:
         if text not in self.found:
             number = 1 + sum(name.startswith(f"{kind}-") for name in self.found.values())
             self.found[text] = f"{kind}-{number}"
         return self.found[text]
+
+
+def _tells(text: str) -> bool:
+    """Whether it is an address, and not one that every machine has."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified)
+
+
+def _inside(match: re.Match[str]) -> str:
+    """The address among hexadecimal digits and colons; what belongs to a word before or behind them is none of it."""
+    text = match[0]
+    if match.start() and match.string[match.start() - 1].isalnum():
+        text = text.partition(":")[2]
+    if match.string[match.end() : match.end() + 1].isalnum():
+        text = text.rpartition(":")[0]
+    tries = (text, text.rstrip(":."), text.lstrip(":."), text.strip(":."))
+    return next((one for one in tries if _tells(one) or _MAC.fullmatch(one)), "")
 
 
 def private_text(document: Any) -> tuple[str, ...]:

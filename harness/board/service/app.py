@@ -15,14 +15,14 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 import harness
-from harness.board import service_pages, service_rows, service_uploads
-from harness.board.service_archive import Archive, ForeignRecordError
-from harness.board.service_guard import Guard
-from harness.board.service_limits import Limits, RefusedError, problem
-from harness.board.service_partial import Partials
-from harness.board.service_store import StoreError
-from harness.board.service_tokens import Tokens
-from harness.board.service_uploads import Desk
+from harness.board.service import pages, rows, uploads
+from harness.board.service.archive import Archive, ForeignRecordError
+from harness.board.service.guard import Guard
+from harness.board.service.limits import Limits, RefusedError, problem
+from harness.board.service.partial import Partials
+from harness.board.service.store import StoreError
+from harness.board.service.tokens import Tokens
+from harness.board.service.uploads import Desk
 from harness.errors import NotFoundError, UserError
 from harness.records.published import Published
 
@@ -32,7 +32,7 @@ _ABOUT = "Records of collaborative inference, checked again here before they are
 
 
 def create_app(archive: Archive, *, published: Sequence[Published] = (), limits: Limits | None = None) -> FastAPI:
-    """The application of one scoreboard; `harness.board.service_run` serves it.
+    """The application of one scoreboard; `harness.board.service.run` serves it.
 
     Args:
         archive: what it keeps; its catalogue is brought up to its files here.
@@ -50,14 +50,14 @@ def create_app(archive: Archive, *, published: Sequence[Published] = (), limits:
         title="ck-iot-farm scoreboard",
         description=_ABOUT,
         version=harness.__version__,
-        docs_url=None,  # loads scripts from elsewhere; ours is in service_pages
+        docs_url=None,  # loads scripts from elsewhere; ours is in `pages`
         redoc_url=None,
         separate_input_output_schemas=False,
         lifespan=_threads(bounds.threads),
     )
     app.state.desk = Desk(archive, Tokens(archive.store.folder / "tokens"), partials, bounds)
     app.state.published = tuple(published)
-    for router in (service_uploads.router, service_rows.router, service_pages.router):
+    for router in (uploads.router, rows.router, pages.router):
         app.include_router(router)
     _describe_tokens(app)
     _answer_errors(app)

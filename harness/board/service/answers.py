@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from harness.board.upload import Answer
+from harness.board.service.upload import Answer
 
 
 class Problem(BaseModel):

@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 from harness.errors import BadInputError
 from harness.records.canonical import canonical, parse
-from harness.records.ck_entry import MODULE, MODULE_UID, RECORDS_FOLDER
-from harness.records.ck_names import CACHE, FILES, UID
-from harness.records.ck_privacy import Private, to_json
+from harness.records.entries.entry import MODULE, MODULE_UID, RECORDS_FOLDER
+from harness.records.entries.names import CACHE, FILES, UID
 from harness.records.manifest import TRACE, beside
+from harness.records.privacy import Private, to_json
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from harness.errors import BadInputError, NotFoundError
 from harness.records.canonical import parse
-from harness.records.ck_statistics import disagreements
+from harness.records.entries.statistics import disagreements
 
 MODULE = "experiment"
 MODULE_UID = "bc0409fb61f0aa82"

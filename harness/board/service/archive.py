@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness.board.catalogue import Catalogue
-from harness.board.catalogue_changes import Changes
-from harness.board.catalogue_tables import Card
+from harness.board.catalogue.catalogue import Catalogue
+from harness.board.catalogue.changes import Changes
+from harness.board.catalogue.tables import Card
 from harness.board.row import row_of_published
-from harness.board.service_reading import card_of, prepared_cards
-from harness.board.service_store import Store, event_of
-from harness.board.upload import RECORD, Answer, Checked, checked
+from harness.board.service.reading import card_of, prepared_cards
+from harness.board.service.store import Store, event_of
+from harness.board.service.upload import RECORD, Answer, Checked, checked
 from harness.errors import BadInputError, NotFoundError, UserError
 from harness.records.manifest import TRACE, beside
 from harness.records.published import Published

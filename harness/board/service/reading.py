@@ -9,8 +9,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from harness.board.catalogue_tables import Card, Prepared
-from harness.board.service_store import event_of, lines_between
+from harness.board.catalogue.tables import Card, Prepared
+from harness.board.service.store import event_of, lines_between
 
 _LONG_BYTES = 64 * 1024 * 1024
 _PIECE_BYTES = 8 * 1024 * 1024

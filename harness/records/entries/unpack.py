@@ -15,8 +15,8 @@ import zlib
 from pathlib import Path
 
 from harness.errors import BadInputError
-from harness.records.ck_entry import MODULE
-from harness.records.ck_names import CACHE, FILES, FOLDERS, UID
+from harness.records.entries.entry import MODULE
+from harness.records.entries.names import CACHE, FILES, FOLDERS, UID
 
 MAX_ARCHIVE_BYTES = 256 * 1024 * 1024
 """Largest archive that is opened."""

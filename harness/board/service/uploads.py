@@ -15,13 +15,13 @@ from fastapi import Path as InPath
 from fastapi import Query as InQuery
 from starlette.requests import ClientDisconnect
 
-from harness.board.service_answers import Problem, Taken, Uploaded, Withdrawn
-from harness.board.service_archive import Archive
-from harness.board.service_limits import Limits, RefusedError
-from harness.board.service_partial import Partials, settle
-from harness.board.service_tokens import Tokens
-from harness.board.upload import Answer, look_through
-from harness.records.ck_zip import MAX_ARCHIVE_BYTES
+from harness.board.service.answers import Problem, Taken, Uploaded, Withdrawn
+from harness.board.service.archive import Archive
+from harness.board.service.limits import Limits, RefusedError
+from harness.board.service.partial import Partials, settle
+from harness.board.service.tokens import Tokens
+from harness.board.service.upload import Answer, look_through
+from harness.records.entries.unpack import MAX_ARCHIVE_BYTES
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}

@@ -13,7 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from harness.board.service_limits import Limits
+from harness.board.service.limits import Limits
 
 _END_S = 10
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # malloc.h
@@ -27,7 +27,7 @@ def serve(app: FastAPI, listener: socket.socket, limits: Limits | None = None) -
 
     Args:
         app: what answers.
-        listener: of `harness.board.service_address.listen`.
+        listener: of `harness.board.service.address.listen`.
         limits: bounds of connections.
     """
     bounds = limits or Limits()

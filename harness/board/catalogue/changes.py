@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harness.board.catalogue_query import clean
-from harness.board.catalogue_tables import CARDS, ROWS, STATE, Card, Prepared, to_json
+from harness.board.catalogue.query import clean
+from harness.board.catalogue.tables import CARDS, ROWS, STATE, Card, Prepared, to_json
 
 
 class Changes:

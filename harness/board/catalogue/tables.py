@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from harness.board.catalogue_query import FILTERS, NO_MARK, NUMBERS, SEARCHED, SORTS, TEXTS, Query, clean, number
+from harness.board.catalogue.query import FILTERS, NO_MARK, NUMBERS, SEARCHED, SORTS, TEXTS, Query, clean, number
 from harness.board.columns import DECLARED
 from harness.board.row import EMULATED, PUBLISHED, Row
 

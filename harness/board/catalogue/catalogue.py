@@ -15,10 +15,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harness.board.catalogue_changes import Changes
-from harness.board.catalogue_database import CACHE_KIB, open_database
-from harness.board.catalogue_frontier import frontier_keys
-from harness.board.catalogue_query import (
+from harness.board.catalogue.changes import Changes
+from harness.board.catalogue.database import CACHE_KIB, open_database
+from harness.board.catalogue.frontier import frontier_keys
+from harness.board.catalogue.query import (
     FILTERS,
     LARGEST_PAGE,
     NUMBERS,
@@ -29,7 +29,7 @@ from harness.board.catalogue_query import (
     read_mark,
     write_mark,
 )
-from harness.board.catalogue_tables import CARDS, INDEXES, ROWS, STATE, TABLES, Card, Prepared, documents_of, where
+from harness.board.catalogue.tables import CARDS, INDEXES, ROWS, STATE, TABLES, Card, Prepared, documents_of, where
 from harness.board.row import Row
 from harness.errors import BadInputError
 

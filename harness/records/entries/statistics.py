@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.errors import BadInputError
-from harness.records.ck_flat import flatten
+from harness.records.entries.flat import flatten
 
 ANALYSED = ("##characteristics#*", "##features#*", "##choices#*", "##pipeline_state#*")
 """Keys of which CK keeps statistics."""

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError
-from harness.records.ck_entry import MODULE, MODULE_UID, RECORDS_FOLDER, Entry, Point, read_entry
-from harness.records.ck_flat import flatten, same_place
-from harness.records.ck_privacy import to_json
-from harness.records.ck_statistics import analyse
+from harness.records.entries.entry import MODULE, MODULE_UID, RECORDS_FOLDER, Entry, Point, read_entry
+from harness.records.entries.flat import flatten, same_place
+from harness.records.entries.statistics import analyse
 from harness.records.manifest import TRACE, beside
+from harness.records.privacy import to_json
 from harness.records.store import write_whole
 
 PROGRAM_UID = "b0ac08fe1d3c2615"

@@ -15,7 +15,7 @@ from fastapi import Query as InQuery
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 import harness
-from harness.board.catalogue_query import ANY, SORTS, Query
+from harness.board.catalogue.query import ANY, SORTS, Query
 from harness.board.detail import Detail, detail_of_published, detail_of_record
 from harness.board.exports import csv_text, json_document, markdown_text
 from harness.board.pages import (
@@ -30,8 +30,8 @@ from harness.board.pages import (
     render_record,
 )
 from harness.board.row import Row
-from harness.board.service_docs import render_docs
-from harness.board.service_rows import archive_of, card_of
+from harness.board.service.docs import render_docs
+from harness.board.service.rows import archive_of, card_of
 from harness.errors import NotFoundError
 
 TITLE = "Scoreboard"

@@ -1,0 +1,1 @@
+"""The scoreboard as a service: uploads are checked again, kept as files, and indexed."""

@@ -1,0 +1,1 @@
+"""Collective Knowledge's experiment entries, read and written without it."""
