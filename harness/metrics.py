@@ -5,6 +5,7 @@ Command line, records, timer files and tables all read this one list.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
@@ -178,3 +179,21 @@ ENERGY_FIGURES = {
 def show(metric_id: str, value: float) -> str:
     """Turn a value into text with its unit (KeyError for a metric that is not on the list)."""
     return METRICS[metric_id].show(value)
+
+
+def written(value: float, u: float | None = None) -> str:
+    """A figure with the digits that its uncertainty leaves: two of the uncertainty, and as many decimals.
+
+    GUM (JCGM 100:2008) 7.2.6. Four significant digits where no uncertainty is known.
+
+    Args:
+        value: the figure.
+        u: its uncertainty, in the same unit.
+    """
+    known = u is not None and u > 0 and math.isfinite(u)
+    size = u if known and u is not None else abs(value)
+    digits = 2 if known else 4
+    if size == 0 or not math.isfinite(size):
+        return f"{value:g}"
+    decimals = min(max(digits - 1 - math.floor(math.log10(size)), 0), 12)
+    return f"{value:.{decimals}f}"

@@ -66,7 +66,7 @@ def run_benchmark(
         progress: is told where the run is.
         reference: right answers from an earlier call of `reference_for`, to spare computing them again.
         meter: of this run alone; it is let go of at the end, and keeps its trace.
-        broken_off: takes the INCOMPLETE record of a run that fails, or is interrupted, in its measured window.
+        broken_off: takes the INCOMPLETE record of a farm run that fails, or is interrupted, in its measured window.
 
     Returns:
         The record, with its verdict; it is not written anywhere yet.
@@ -74,9 +74,12 @@ def run_benchmark(
     Raises:
         UserError: the run could not be made; the message says why.
     """
-    measure = _farm if options.farm_file else _host
+    told, phases = progress or Silent(), meter or NoMeter()
     try:
-        record = measure(options, progress or Silent(), reference, meter or NoMeter(), broken_off)
+        if options.farm_file:
+            record = _farm(options, told, reference, phases, broken_off)
+        else:
+            record = _host(options, told, reference, phases)
     finally:
         if meter is not None:
             meter.end()
@@ -189,14 +192,7 @@ def _farm(
     )
 
 
-def _host(
-    options: RunOptions,
-    progress: Progress,
-    reference: Reference | None,
-    meter: Phases,
-    broken_off: Callable[[Record], None],
-) -> Record:
-    del broken_off  # what one process computes for itself fails whole or not at all
+def _host(options: RunOptions, progress: Progress, reference: Reference | None, meter: Phases) -> Record:
     graph = model(_host_model(options))
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.

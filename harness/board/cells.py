@@ -8,7 +8,8 @@ from typing import Any
 
 from harness.board.columns import AXES, COLUMNS, DEFAULT_AXES, SHOWN, Column, figure_text, is_energy
 from harness.board.row import USABLE, Row
-from harness.board.words import range_text, written
+from harness.board.words import range_text
+from harness.metrics import written
 
 _COLUMN = {column.id: column for column in COLUMNS}
 _UNCERTAINTIES = {column.uncertainty for column in COLUMNS}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.board.words import MISSING, written
-from harness.metrics import METRICS, Better, Metric
+from harness.board.words import MISSING
+from harness.metrics import METRICS, Better, Metric, written
 
 ACCURACY = Metric(
     "accuracy", "accuracy", "", Better.HIGHER, lambda value: f"{value:.1%}", "share of right answers on a data set"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from harness.board.values import is_number
+from harness.records.trace_line import broken_line, thin
 from power.integral import gap_limit_s
 from power.recording import Recording
 
@@ -120,35 +120,14 @@ def power_of(recording: Recording, most: int = MOST_POINTS) -> PowerSeries:
     start_s = run.begin_s if run else float(trace.at_s[0]) if len(trace) else 0.0
     good = trace.good
     at_s, watts = trace.at_s[good] - start_s, trace.power_w[good]
-    # The line stops at the last sample before a gap and begins anew behind it.
-    breaks = np.flatnonzero(np.diff(at_s) > gap_limit_s(trace)) if len(at_s) > 1 else np.array([], dtype=np.intp)
-    kept = np.unique(np.concatenate([thin(watts, most), breaks, breaks + 1])).astype(np.intp)
-    line_s: list[float | None] = []
-    line_w: list[float | None] = []
-    broken = set(breaks.tolist())
-    for index in kept.tolist():
-        line_s.append(float(at_s[index]))
-        line_w.append(float(watts[index]))
-        if index in broken:
-            line_s.append(None)
-            line_w.append(None)
+    line_s, line_w, drawn = broken_line(at_s, watts, gap_limit_s(trace), most)
     return PowerSeries(
         at_s=tuple(line_s),
         power_w=tuple(line_w),
         phases=tuple((phase.name, phase.begin_s - start_s, phase.end_s - start_s) for phase in phases),
         samples=len(at_s),
         without_value=len(trace) - len(at_s),
-        thinned=len(kept) < len(at_s),
+        thinned=drawn < len(at_s),
         virtual=not trace.meter.measured,
         meter=trace.meter.name,
     )
-
-
-def thin(values: Array, most: int) -> npt.NDArray[np.intp]:
-    """Indexes to draw: all of them, or the ends and the extremes of each stretch, ascending."""
-    if len(values) <= most:
-        return np.arange(len(values))
-    edges = np.linspace(0, len(values), most // 2 + 1).astype(np.intp)
-    stretches = [(begin, values[begin:end]) for begin, end in pairwise(edges)]
-    extremes = [begin + int(pick(part)) for begin, part in stretches for pick in (np.argmin, np.argmax)]
-    return np.unique(np.array([0, *extremes, len(values) - 1], dtype=np.intp))

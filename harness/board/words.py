@@ -1,4 +1,4 @@
-"""Text from elsewhere made fit to be shown, and figures with the digits that mean something (pure)."""
+"""Text from elsewhere made fit to be shown (pure)."""
 
 from __future__ import annotations
 
@@ -43,21 +43,3 @@ def private(text: str) -> str:
 def range_text(low: str, high: str) -> str:
     """Two ends of a range as one text."""
     return f"{low} \N{EN DASH} {high}"
-
-
-def written(value: float, u: float | None = None) -> str:
-    """A figure with the digits that its uncertainty leaves: two of the uncertainty, and as many decimals.
-
-    GUM (JCGM 100:2008) 7.2.6. Four significant digits where no uncertainty is known.
-
-    Args:
-        value: the figure.
-        u: its uncertainty, in the same unit.
-    """
-    known = u is not None and u > 0 and math.isfinite(u)
-    size = u if known and u is not None else abs(value)
-    digits = 2 if known else 4
-    if size == 0 or not math.isfinite(size):
-        return f"{value:g}"
-    decimals = min(max(digits - 1 - math.floor(math.log10(size)), 0), 12)
-    return f"{value:.{decimals}f}"

@@ -188,11 +188,14 @@ def _clock_finding(devices: list[dict[str, Any]]) -> Finding:
                 silent.append(device["name"])
             elif was != now:
                 problems.append(f"{device['name']}: {key} was {was} before and {now} after")
-    if problems:
-        return judged("governor", title, problems)
-    if silent:
-        return unknown("governor", title, f"not known of {_names(silent)}")
-    return judged("governor", title, [])
+    return _of_all("governor", title, problems, silent)
+
+
+def _of_all(rule: str, title: str, problems: list[str], silent: list[str]) -> Finding:
+    """A rule over all devices: one that broke it counts more than one that says nothing."""
+    if silent and not problems:
+        return unknown(rule, title, f"not known of {_names(silent)}")
+    return judged(rule, title, problems)
 
 
 def _throttling_finding(devices: list[dict[str, Any]]) -> Finding:
@@ -208,11 +211,7 @@ def _throttling_finding(devices: list[dict[str, Any]]) -> Finding:
             new = after & ~before & (1 << (bit + SINCE_START))
             if new or (before | after) & (1 << bit):
                 problems.append(f"{device['name']}: {name}")
-    if problems:
-        return judged("throttled", title, problems)
-    if silent:
-        return unknown("throttled", title, f"not known of {_names(silent)}")
-    return judged("throttled", title, [])
+    return _of_all("throttled", title, problems, silent)
 
 
 def _software_finding(devices: list[dict[str, Any]]) -> Finding:

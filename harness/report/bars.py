@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.report.figures import written
+from harness.metrics import written
 from harness.report.systems import State, System
 
 MOST_BARS = 12

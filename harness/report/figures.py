@@ -1,8 +1,7 @@
-"""Which figures a report shows, where they come from, and how many digits of them mean something."""
+"""Which figures a report shows, and where they come from."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,20 +73,3 @@ def figures_of(ips: float | None, energy: dict[str, Any] | None) -> dict[str, fl
     """
     known = {} if energy is None else {metric: energy[name] for metric, name in ENERGY_FIGURES.items()}
     return {name: value for name, value in {"ips": ips, **known}.items() if value is not None}
-
-
-def written(value: float, u: float | None = None) -> str:
-    """A figure with the digits that its uncertainty leaves: two of the uncertainty, and as many decimals.
-
-    GUM (JCGM 100:2008) 7.2.6. Four significant digits where no uncertainty is known.
-
-    Args:
-        value: the figure.
-        u: its uncertainty, in the same unit.
-    """
-    size = abs(value) if u is None or u <= 0 else u
-    digits = 4 if u is None or u <= 0 else 2
-    if size == 0:
-        return "0"
-    decimals = min(max(digits - 1 - math.floor(math.log10(size)), 0), 12)
-    return f"{value:.{decimals}f}"

@@ -11,9 +11,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.metrics import METRICS
+from harness.metrics import METRICS, written
 from harness.report.bars import ModelBars, factors
-from harness.report.figures import COLUMNS, written
+from harness.report.figures import COLUMNS
 from harness.report.interactive import bars_figure, plotly_script, script_hash, trace_figure
 from harness.report.systems import VIRTUAL, State, System
 from harness.report.tables import Heading, power_word, speed_word

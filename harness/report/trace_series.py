@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from harness.report.figures import written
+from harness.metrics import written
+from harness.records.trace_line import broken_line
 from power.integral import gap_limit_s
 from power.phases import Phase
 from power.recording import Recording
@@ -139,19 +139,8 @@ def series_of(recording: Recording, energy: dict[str, Any], most_points: int = M
     start_s = _start(recording)
     good = trace.good
     at_s, watts = trace.at_s[good] - start_s, trace.power_w[good]
-    # Index of the last sample before each gap: the line stops there and begins anew behind it.
     limit_s = gap_limit_s(trace)
-    breaks = np.flatnonzero(np.diff(at_s) > limit_s)
-    kept = _thin(watts, breaks, most_points)
-    line_s: list[float | None] = []
-    line_w: list[float | None] = []
-    broken = set(breaks.tolist())
-    for index in kept.tolist():
-        line_s.append(float(at_s[index]))
-        line_w.append(float(watts[index]))
-        if index in broken:
-            line_s.append(None)
-            line_w.append(None)
+    line_s, line_w, drawn = broken_line(at_s, watts, limit_s, most_points)
     return TraceSeries(
         at_s=tuple(line_s),
         power_w=tuple(line_w),
@@ -166,7 +155,7 @@ def series_of(recording: Recording, energy: dict[str, Any], most_points: int = M
         ),
         baseline=_baseline(energy, phases, start_s),
         samples=len(at_s),
-        thinned=len(kept) < len(at_s),
+        thinned=drawn < len(at_s),
         virtual=not trace.meter.measured,
     )
 
@@ -188,18 +177,6 @@ def _gaps(
     borders_s = np.sort(np.concatenate([at_s, begins_s[:1], ends_s[-1:]]))
     wide = np.flatnonzero(np.diff(borders_s) > limit_s)
     return tuple((float(borders_s[index]), float(borders_s[index + 1])) for index in wide)
-
-
-def _thin(watts: Array, breaks: npt.NDArray[np.intp], most: int) -> npt.NDArray[np.intp]:
-    """Indexes to draw: all, or the extremes of each stretch and the edges of gaps."""
-    if len(watts) <= most:
-        return np.arange(len(watts))
-    edges = np.linspace(0, len(watts), most // 2 + 1).astype(np.intp)
-    stretches = [watts[begin:end] for begin, end in pairwise(edges)]
-    starts = edges[:-1]
-    least = starts + [int(stretch.argmin()) for stretch in stretches]
-    greatest = starts + [int(stretch.argmax()) for stretch in stretches]
-    return np.unique(np.concatenate([least, greatest, breaks, breaks + 1, [0, len(watts) - 1]]))
 
 
 def _baseline(energy: dict[str, Any], phases: tuple[Phase, ...], start_s: float) -> BaselineLine | None:

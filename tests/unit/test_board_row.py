@@ -14,8 +14,8 @@ from harness.board.columns import AXES, COLUMNS, DEFAULT_AXES
 from harness.board.command import command_of
 from harness.board.detail import detail_of_record
 from harness.board.row import MARKS, VERDICTS, Row, good, record_id, row_of_published, row_of_record
-from harness.board.words import plain, private, written
-from harness.metrics import Better
+from harness.board.words import plain, private
+from harness.metrics import Better, written
 from harness.records.manifest import seal
 from harness.records.published import read_published
 

@@ -13,10 +13,10 @@ from energy_records import VIRTUAL_METER, file_record, flagged, paper_like
 from power_traces import PHASES, measurement
 
 from harness.errors import BadInputError, NotFoundError
+from harness.metrics import written
 from harness.records.record import Verdict
 from harness.report.bars import bars_of
 from harness.report.energy_report import Report, make_report
-from harness.report.figures import written
 from harness.report.sources import read_sources
 from harness.report.systems import State, System, systems_of
 from harness.report.trace_series import series_of

@@ -9,7 +9,7 @@ from math import ceil
 from types import SimpleNamespace
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi import Path as InPath
 from fastapi import Query as InQuery
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -61,6 +61,22 @@ def _query(words: dict[str, str]) -> Query:
     )
 
 
+def _words(
+    q: Word = "",
+    model: Word = "",
+    kind: Word = "",
+    mark: Word = "",
+    others: Word = "",
+    sort: Word = "",
+    order: Word = "",
+) -> dict[str, str]:
+    """What the form of a list says."""
+    return {"q": q, "model": model, "kind": kind, "mark": mark, "others": others, "sort": sort, "order": order}
+
+
+Words = Annotated[dict[str, str], Depends(_words)]
+
+
 @dataclass(frozen=True)
 class _Marked(Listing):
     """A list whose neighbouring pages are found by their marks: a far page costs no more than the first.
@@ -79,19 +95,12 @@ class _Marked(Listing):
 @router.get("/", response_class=HTMLResponse)
 def index(
     request: Request,
-    q: Word = "",
-    model: Word = "",
-    kind: Word = "",
-    mark: Word = "",
-    others: Word = "",
-    sort: Word = "",
-    order: Word = "",
+    words: Words,
     page: Annotated[int, InQuery(ge=1, le=10**9)] = 1,
     after: Annotated[str, InQuery(max_length=_MARK)] = "",
     before: Annotated[str, InQuery(max_length=_MARK)] = "",
 ) -> HTMLResponse:
     """The table."""
-    words = {"q": q, "model": model, "kind": kind, "mark": mark, "others": others, "sort": sort, "order": order}
     query = _query(words)
     catalogue = archive_of(request).catalogue
     found = catalogue.page(query, before or after or None, _PAGE, back=bool(before))
@@ -106,7 +115,7 @@ def index(
         marks={known + 1: {"after": found.next or ""}, known - 1: {"before": found.previous or ""}},
     )
     site = _site(listing.link(page=""))
-    return HTMLResponse(render_index(found.rows, site, listing=listing, show_all=bool(others)))
+    return HTMLResponse(render_index(found.rows, site, listing=listing, show_all=bool(words["others"])))
 
 
 @router.get("/records/{name}.html", response_class=HTMLResponse)
@@ -143,16 +152,9 @@ def figures(request: Request) -> HTMLResponse:
 def export(
     request: Request,
     form: Annotated[str, InPath(pattern="^(csv|json|md)$")],
-    q: Word = "",
-    model: Word = "",
-    kind: Word = "",
-    mark: Word = "",
-    others: Word = "",
-    sort: Word = "",
-    order: Word = "",
+    words: Words,
 ) -> Response:
     """The rows of a list to take away, the first five thousand of them."""
-    words = {"q": q, "model": model, "kind": kind, "mark": mark, "others": others, "sort": sort, "order": order}
     rows = _rows(request, _query(words))
     if form == "csv":
         return PlainTextResponse(csv_text(rows), media_type="text/csv; charset=utf-8")
