@@ -73,7 +73,7 @@ class Changes:
 
 def _upsert(table: sa.Table, mark: str) -> str:
     """SQL that both databases know; every name in it is ours."""
-    names = [column.name for column in table.c]
+    names = [column.name for column in table.c if column is not ROWS.c.number]
     fresh = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
     return (
         f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "  # noqa: S608

@@ -12,6 +12,8 @@ from harness.errors import BadInputError, MissingPackageError
 CACHE_KIB = 512
 """Memory of each connection to SQLite; what it reads is mapped, and shared by all of them."""
 _MAPPED = "mmap_size=268435456"  # one copy for all connections, which the system takes back when it needs to
+_LOG_BYTES = 64 * 1024 * 1024  # making all anew lets the log grow to the size of the file
+_PAGE_BYTES = 16 * 1024  # of a new file; cards leave half of the usual 4 KiB empty
 _WAIT_S = 30
 _STATEMENTS = 100  # compiled ones that are kept
 _KINDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
@@ -73,11 +75,13 @@ def _prepare_sqlite(engine: sa.Engine) -> None:
         # The driver would begin transactions by itself, and not before changes of tables.
         connection.isolation_level = None
         for pragma in (
+            f"page_size={_PAGE_BYTES}",
             "journal_mode=WAL",
             "synchronous=NORMAL",
             f"cache_size=-{CACHE_KIB}",
             "temp_store=MEMORY",
             _MAPPED,
+            f"journal_size_limit={_LOG_BYTES}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

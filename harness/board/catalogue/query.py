@@ -27,6 +27,7 @@ LONGEST_TEXT = 200
 """Characters of a text column; an index bounds what it can hold, and the row's JSON has the whole of it."""
 LARGEST_PAGE = 500
 _LONGEST_MARK = 2000
+_LARGEST_NUMBER = 2**63 - 1  # that a database holds
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,16 @@ class Mark:
 
     Attributes:
         value: what it holds in the column that is sorted by; None where it has none.
-        id: its row.
+        number: of its row, which decides between equal values.
     """
 
     value: str | float | None
-    id: str
+    number: int
 
 
 def write_mark(query: Query, mark: Mark) -> str:
     """The mark as a text that may stand in an address."""
-    document = [query.sort, query.descending, mark.value, mark.id]
+    document = [query.sort, query.descending, mark.value, mark.number]
     return base64.urlsafe_b64encode(json.dumps(document, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
@@ -103,15 +104,16 @@ def read_mark(query: Query, text: str) -> Mark:
         raise wrong
     try:
         document: Any = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        sort, descending, value, key = document
+        sort, descending, value, row = document
     except (ValueError, TypeError, RecursionError):
         raise wrong from None
     if not isinstance(document, list) or [sort, descending] != [query.sort, query.descending]:
         raise wrong
     fits = isinstance(value, str) if query.sort in TEXTS else number(value) is not None
-    if not isinstance(key, str) or not (fits or (value is None and query.sort in NUMBERS)):
+    numbered = isinstance(row, int) and 0 <= row <= _LARGEST_NUMBER
+    if not numbered or not (fits or (value is None and query.sort in NUMBERS)):
         raise wrong
-    return Mark(clean(value) if isinstance(value, str) else number(value), clean(key))
+    return Mark(clean(value) if isinstance(value, str) else number(value), row)
 
 
 def clean(text: str) -> str:
@@ -123,6 +125,8 @@ def clean(text: str) -> str:
 
 def number(value: Any) -> float | None:
     """A finite float, or None for whatever is no such number."""
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -48,7 +49,7 @@ def prepared_cards(journal: Path, end: int) -> Iterator[Prepared]:
         for piece in pieces:
             yield from _prepare(journal, *piece, withdrawn)
         return
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as reader:
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), gc.disable) as reader:
         ahead: deque[Future[list[Prepared]]] = deque()
         for piece in pieces:
             ahead.append(reader.submit(_prepare, journal, *piece, withdrawn))
