@@ -13,7 +13,7 @@ CACHE_KIB = 512
 """Memory of each connection to SQLite; what it reads is mapped, and shared by all of them."""
 _MAPPED = "mmap_size=268435456"  # one copy for all connections, which the system takes back when it needs to
 _LOG_BYTES = 64 * 1024 * 1024  # making all anew lets the log grow to the size of the file
-_PAGE_BYTES = 16 * 1024  # of a new file; cards leave half of the usual 4 KiB empty
+_PAGE_BYTES = 8 * 1024  # of a new file; cards leave half of the usual 4 KiB empty
 _WAIT_S = 30
 _STATEMENTS = 100  # compiled ones that are kept
 _KINDS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
