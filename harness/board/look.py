@@ -8,10 +8,7 @@ from typing import Any
 
 from harness.board.words import plain
 
-# Okabe and Ito's palette: told apart with any kind of colour vision, and in grey.
-DYNAMIC, STATIC, TOTAL, SPEED = "#d55e00", "#56b4e9", "#009e73", "#8c7bb5"
-LINE, IDLE, LOST, RANGE = "#2a95d9", "#f0c674", "#d33", "#b58900"
-RUN = "#9fd3b6"
+LINE, LOST, RANGE = "#2a95d9", "#d33", "#b58900"
 GREY = "rgba(128,128,128,0.9)"
 FONT = {"family": "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif", "size": 13}
 

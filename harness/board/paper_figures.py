@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.board.look import DYNAMIC, GREY, RANGE, SPEED, STATIC, TOTAL, Specification, axis, label, layout
+from harness.board.look import GREY, RANGE, Specification, axis, label, layout
 from harness.board.row import Row
 from harness.board.words import range_text
+from harness.palette import DYNAMIC, SPEED, STATIC, TOTAL
 
 FIGURES = (("paper-5", "alexnet", "Figure 5"), ("paper-6", "vgg16", "Figure 6"))
 """Of "Musical Chair" (2018): which rows, which model, and what the paper calls it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.board.look import GREY, IDLE, LINE, LOST, RUN, Specification, axis, label, layout
+from harness.board.look import GREY, LINE, LOST, Specification, axis, label, layout
 from harness.board.samples import FrameSeries, PowerSeries
+from harness.palette import IDLE_SHADE, RUN_SHADE
 
 _PERCENTILES = ("latency_p50_s", "latency_p90_s", "latency_p99_s")
 _MS = 1000.0
@@ -100,7 +101,7 @@ def power_figure(power: PowerSeries) -> Specification:
     shades, words = [], []
     for name, begin_s, end_s in power.phases:
         shade = {"type": "rect", "xref": "x", "yref": "y domain", "x0": begin_s, "x1": end_s, "y0": 0, "y1": 1}
-        colour = RUN if name == "run" else IDLE
+        colour = RUN_SHADE if name == "run" else IDLE_SHADE
         shades.append({**shade, "fillcolor": colour, "opacity": 0.22, "line": {"width": 0}, "layer": "below"})
         middle_s = (begin_s + end_s) / 2
         words.append(_word(x=middle_s, y=1, yref="y domain", text=label(name), xanchor="center", yanchor="bottom"))

@@ -12,6 +12,7 @@ from plotly.graph_objects import Bar, Figure, Scatter
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
+from harness import palette
 from harness.report import look
 from harness.report.bars import ModelBars, SystemBars
 from harness.report.trace_series import BaselineLine, TraceSeries
@@ -34,10 +35,10 @@ def bars_figure(bars: ModelBars) -> str:
     places = list(range(len(systems)))
     names = [" · ".join(_text(line) for line in one.label) for one in systems]
     series = (
-        (1, "IPS", look.SPEED, [one.ips for one in systems], None),
-        (2, "dynamic", look.DYNAMIC, [one.dynamic_j for one in systems], None),
-        (2, "static", look.STATIC, [one.static_j for one in systems], [one.dynamic_j for one in systems]),
-        (3, "total", look.TOTAL, [one.total_j for one in systems], None),
+        (1, "IPS", palette.SPEED, [one.ips for one in systems], None),
+        (2, "dynamic", palette.DYNAMIC, [one.dynamic_j for one in systems], None),
+        (2, "static", palette.STATIC, [one.static_j for one in systems], [one.dynamic_j for one in systems]),
+        (3, "total", palette.TOTAL, [one.total_j for one in systems], None),
     )
     for column, name, colour, heights, base in series:
         bar = Bar(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-# Okabe and Ito's palette: told apart with any kind of colour vision, and in grey.
-DYNAMIC, STATIC, TOTAL, SPEED = "#d55e00", "#56b4e9", "#009e73", "#8c7bb5"
+from harness.palette import IDLE_SHADE, RUN_SHADE
+
 TRACE, BASELINE, GAP, FLAGGED = "#0072b2", "#d55e00", "#999999", "#cc0000"
-PHASE_SHADES = {"idle before": "#f0c674", "run": "#9fd3b6", "idle after": "#f0c674"}
+PHASE_SHADES = {"idle before": IDLE_SHADE, "run": RUN_SHADE, "idle after": IDLE_SHADE}
 PHASE_OPACITY = 0.28
 
 PANELS = ("speed", "dynamic + static energy", "total energy")

@@ -11,6 +11,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness import palette
 from harness.report import look
 from harness.report.bars import ModelBars, SystemBars
 from harness.report.systems import VIRTUAL
@@ -40,10 +41,10 @@ def bars_svg(bars: ModelBars, title: str) -> bytes:
             axes.set_title(name)
             axes.set_ylabel(unit)
             _name_systems(axes, bars.systems)
-        _draw(speed, bars.systems, lambda one: one.ips, None, look.SPEED, "IPS")
-        _draw(parts, bars.systems, lambda one: one.dynamic_j, None, look.DYNAMIC, "dynamic")
-        _draw(parts, bars.systems, lambda one: one.static_j, lambda one: one.dynamic_j, look.STATIC, "static")
-        _draw(total, bars.systems, lambda one: one.total_j, None, look.TOTAL, "total")
+        _draw(speed, bars.systems, lambda one: one.ips, None, palette.SPEED, "IPS")
+        _draw(parts, bars.systems, lambda one: one.dynamic_j, None, palette.DYNAMIC, "dynamic")
+        _draw(parts, bars.systems, lambda one: one.static_j, lambda one: one.dynamic_j, palette.STATIC, "static")
+        _draw(total, bars.systems, lambda one: one.total_j, None, palette.TOTAL, "total")
         for at, one in enumerate(bars.systems):
             _error_bar(parts, at - _ASIDE, one.dynamic_j, one.u_dynamic_j)
             _error_bar(parts, at + _ASIDE, one.total_j, one.u_static_j)
