@@ -84,19 +84,26 @@ def declared_facts(row: Row) -> list[tuple[str, str, str]]:
     return facts
 
 
-def data_of(rows: Sequence[Row], record: str) -> dict[str, Any]:
+def data_of(rows: Sequence[Row], record: str, frontier: str = "") -> dict[str, Any]:
     """What the scripts of a page need: columns, axes and rows, as plain data.
 
     Args:
         rows: of the page.
         record: link to the page of a record, with {id}.
+        frontier: address of the rows that stand on the frontier of a longer list; "" where the page has all rows.
     """
     return {
         "columns": [_column(column) for column in COLUMNS],
         "axes": [_column(column) for column in AXES],
         "default_axes": list(DEFAULT_AXES),
-        "rows": [_row(row, record) for row in rows],
+        "rows": plotted(rows, record),
+        "frontier": frontier,
     }
+
+
+def plotted(rows: Sequence[Row], record: str) -> list[dict[str, Any]]:
+    """Rows as the plots read them."""
+    return [_row(row, record) for row in rows]
 
 
 def _cell(row: Row, column: Column) -> Cell:

@@ -28,9 +28,9 @@ PLOTLY = "plotly.min.js"
 """The plotting library, in the same folder."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data: blob:; "
-    "base-uri 'none'; form-action 'self'"
+    "connect-src 'self'; base-uri 'none'; form-action 'self'"
 )
-"""No page holds a script of its own or asks anybody else; plotly writes styles of its own into the page."""
+"""No page holds a script of its own or asks anybody else than its own service; plotly writes styles of its own into the page."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class Listing:
         pages: how many there are.
         total: rows on all pages.
         models: names to choose from.
+        frontier: address of the rows on the frontier of all pages, to which two axes are added; "" for one page.
     """
 
     query: Mapping[str, str] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Listing:
     pages: int = 1
     total: int = 0
     models: tuple[str, ...] = ()
+    frontier: str = ""
 
     def link(self, **changes: str | int) -> str:
         """The query of this list with some changes; "" removes a word. Another order begins at the first page."""
@@ -135,7 +137,7 @@ def render_index(
         listing=listing,
         show_all=show_all,
         problems=[plain(problem, 400) for problem in problems],
-        data=_data(data_of(rows, site.record)),
+        data=_data(data_of(rows, site.record, listing.frontier if listing else "")),
     )
 
 

@@ -7,16 +7,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
-from scoreboard_pages import Opener, drawn, rows_of, systems
+from scoreboard_pages import FRONTIERS, Opener, drawn, expected_frontiers, rows_of, systems
 
 from harness.board.build import Board
 from harness.board.columns import AXES
-from harness.board.pareto import frontier
 from harness.board.row import USABLE, Row
 from harness.board.sources import Collection
-
-FRONTIERS = """() => document.getElementById('pareto-plot').data.filter(one => one.name.startsWith('frontier: '))
-    .map(one => [one.name.slice(10), one.x, one.y])"""
 
 
 @pytest.mark.parametrize("name", ["index.html", "figures.html", "record", "published"])
@@ -106,21 +102,6 @@ def test_rows_that_are_not_valid_hide_until_asked_for(board: Board, opened: Open
     struck = page.locator("tbody.group-others td[data-column=ips]").first
     assert "line-through" in struck.evaluate("one => getComputedStyle(one).textDecorationLine")
     assert not [name for name, *_ in page.evaluate(FRONTIERS) if "not valid" in name]
-
-
-def expected_frontiers(rows: tuple[Row, ...], x: str, y: str) -> dict[str, set[tuple[float, float]]]:
-    """What the plot should draw, by the program that serves a million rows."""
-    better = {axis.id: axis.metric.better for axis in AXES}
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.verdict in USABLE and row.value(x) is not None and row.value(y) is not None:
-            groups.setdefault(f"{row.model}, {row.basis((x, y))}", []).append(row)
-    found = {}
-    for name, members in groups.items():
-        points = [(float(row.value(x) or 0), float(row.value(y) or 0)) for row in members]
-        kept = frontier([one for one, _ in points], [two for _, two in points], better[x], better[y])
-        found[name] = {point for point, on in zip(points, kept, strict=True) if on}
-    return found
 
 
 def test_every_pair_of_axes_has_its_frontier(board: Board, opened: Opener) -> None:

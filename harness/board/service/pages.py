@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import ceil
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 
 import harness
 from harness.board.catalogue.query import ANY, SORTS, Query
+from harness.board.cells import plotted
 from harness.board.detail import Detail, detail_of_published, detail_of_record
 from harness.board.exports import csv_text, json_document, markdown_text
 from harness.board.pages import (
@@ -114,8 +115,18 @@ def index(
         models=catalogue.values("model"),
         marks={known + 1: {"after": found.next or ""}, known - 1: {"before": found.previous or ""}},
     )
+    whole = listing.link(page="", sort="", order="")
+    if listing.pages > 1:
+        listing = replace(listing, frontier=f"frontier.json{whole}{'&' if len(whole) > 1 else ''}")
     site = _site(listing.link(page=""))
     return HTMLResponse(render_index(found.rows, site, listing=listing, show_all=bool(words["others"])))
+
+
+@router.get("/frontier.json")
+def frontier(request: Request, words: Words, x: Word, y: Word) -> JSONResponse:
+    """For the plot of a page: the usable rows that none of any page beats in both figures."""
+    rows = archive_of(request).catalogue.frontier(replace(_query(words), verdict=None), x, y)
+    return JSONResponse({"rows": plotted(rows, _site().record)})
 
 
 @router.get("/records/{name}.html", response_class=HTMLResponse)

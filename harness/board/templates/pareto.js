@@ -1,5 +1,6 @@
 "use strict";
 // The Pareto plot of the rows that are shown: any two figures, one frontier for each model and kind of figure.
+// Where a service has more pages, the rows of theirs that stand on the frontier are asked for and drawn, too.
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 const LETTERS = { "square-open": "□", "circle-open": "○", circle: "●", diamond: "◆", "diamond-open": "◇" };
 
@@ -38,6 +39,7 @@ function frontier(points, betterX, betterY) {
   const logarithmic = document.getElementById("logarithmic");
   const axes = new Map(board.data.axes.map((axis) => [axis.id, axis]));
   const models = [...new Set(board.data.rows.map((row) => row.model))].sort();
+  const elsewhere = new Map();
   let scaleChosen = false;
 
   for (const select of Object.values(choices)) {
@@ -69,6 +71,31 @@ function frontier(points, betterX, betterY) {
   function pointsOf(rows) {
     const [x, y] = [choices.x.value, choices.y.value];
     return rows.filter((row) => x in row.values && y in row.values).map((row) => ({ row, x: row.values[x], y: row.values[y] }));
+  }
+
+  // Rows of other pages on the frontier of all of them; null where the service did not answer.
+  function fromOtherPages() {
+    if (!board.data.frontier || choices.x.value === choices.y.value) return [];
+    const address = `${board.data.frontier}${new URLSearchParams({ x: choices.x.value, y: choices.y.value })}`;
+    if (!elsewhere.has(address)) {
+      elsewhere.set(address, []);
+      place.dataset.asking = address;
+      fetch(address)
+        .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(answer.status))))
+        .then(({ rows }) => elsewhere.set(address, rows.filter((row) => !board.byId.has(row.id))))
+        .catch(() => elsewhere.set(address, null))
+        .then(() => {
+          if (place.dataset.asking === address) delete place.dataset.asking;
+          paint();
+        });
+    }
+    return elsewhere.get(address);
+  }
+
+  function countOf(points, others) {
+    const count = `${points.length} ${points.length === 1 ? "row" : "rows"} plotted`;
+    if (others === null) return `${count}. The other pages could not be asked: the frontier is that of this page.`;
+    return others.length ? `${count}, ${others.length} of them from other pages.` : `${count}.`;
   }
 
   function groupsOf(points) {
@@ -130,7 +157,9 @@ function frontier(points, betterX, betterY) {
   function paint() {
     const [x, y] = [axes.get(choices.x.value), axes.get(choices.y.value)];
     const shown = board.shown();
-    const points = pointsOf(shown.filter((row) => row.usable));
+    const others = fromOtherPages();
+    const usable = shown.filter((row) => row.usable);
+    const points = pointsOf([...usable, ...(others ?? [])].filter((row) => row.usable));
     const data = [];
     const said = [];
     const groups = groupsOf(points);
@@ -180,9 +209,9 @@ function frontier(points, betterX, betterY) {
         text: plainLabel(`No row that is shown has both ${x.title} and ${y.title}.`), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper",
       }],
     };
-    const without = shown.filter((row) => row.usable).length - points.length;
+    const without = usable.length - pointsOf(usable).length;
     const missing = without ? ` ${without} ${without === 1 ? "row lacks" : "rows lack"} one of the two figures.` : "";
-    document.getElementById("pareto-words").textContent = `${points.length} ${points.length === 1 ? "row" : "rows"} plotted.${missing}`;
+    document.getElementById("pareto-words").textContent = countOf(points, others) + missing;
     document.getElementById("pareto-list").replaceChildren(...said.slice(0, MOST_NAMES).map(({ colour, symbol, text }) => {
       const item = document.createElement("li");
       const drawn = document.createElement("span");
