@@ -30,7 +30,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data: blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'"
 )
-"""No page holds a script of its own or asks anybody else than its own service; plotly writes styles of its own into the page."""
+"""No page holds a script of its own or asks anybody but its service; plotly writes styles of its own into the page."""
 
 
 @dataclass(frozen=True)
