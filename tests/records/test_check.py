@@ -222,7 +222,7 @@ def test_no_value_anywhere_makes_the_checker_fail(metered: Path, data: st.DataOb
         for key in where[:-1]:
             holder = holder[key]
         if data.draw(st.booleans()):
-            holder[where[-1]] = data.draw(st.sampled_from(HOSTILE))
+            holder[where[-1]] = copy.deepcopy(data.draw(st.sampled_from(HOSTILE)))  # a list in itself is no JSON
         elif isinstance(holder, dict):
             del holder[where[-1]]
         else:
