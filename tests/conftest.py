@@ -15,6 +15,8 @@ TOGETHER = {"ck", "farm"}
 """Folders whose tests take turns where the suite runs in several processes: two farms of one of them would be slow."""
 
 
+# First: xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where the suite runs in several processes, a module stays in one, and so do these folders."""
     here = Path(__file__).parent
