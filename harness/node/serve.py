@@ -142,7 +142,9 @@ async def _serve(
     # What is loaded stays: the collector need not walk TensorFlow's objects again and again.
     gc.collect()
     gc.freeze()
-    print(f"ready: {placement}, model {description['model_fingerprint']}", flush=True)  # noqa: T201
+    # In one write: several nodes share a terminal, and lines that fall into each other cannot be counted.
+    sys.stdout.write(f"ready: {placement}, model {description['model_fingerprint']}\n")
+    sys.stdout.flush()
     try:
         await stopped.wait()
     finally:

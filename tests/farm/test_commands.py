@@ -149,15 +149,18 @@ def test_the_foreground_command_runs_all_local_nodes_and_ends_them(tmp_path: Pat
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
         ) as parent:
             assert parent.stdout is not None
-            ready = 0
-            while ready < 4:
-                line = parent.stdout.readline()
-                assert line, "the nodes ended before they were ready"
-                ready += "ready:" in line
-            status = iot_farm("farm", "status", str(file), environment={})
-            parent.send_signal(how)
-            # Only when the last node has ended does the pipe that they share close.
-            parent.stdout.read()
+            try:
+                ready = 0
+                while ready < 4:
+                    line = parent.stdout.readline()
+                    assert line, "the nodes ended before they were ready"
+                    ready += line.startswith("ready:")
+                status = iot_farm("farm", "status", str(file), environment={})
+                parent.send_signal(how)
+                # Only when the last node has ended does the pipe that they share close.
+                parent.stdout.read()
+            finally:
+                parent.kill()  # the block waits for it
         assert status.stdout.count("[x]") == 4
         left = iot_farm("farm", "status", str(file), environment={})
         assert left.stdout.count("is down") == 4
