@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.bench.account import Account
 from harness.bench.devices import farm_devices
 from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
@@ -47,21 +48,6 @@ class FarmOutcome:
     stale: int
     in_flight: int | None
     cpu_s: float
-
-
-@dataclass
-class Account:
-    """What is known of a run so far, for the record of one that does not come to its end.
-
-    Attributes:
-        run: identity of the measured window; "" before it.
-        ledger: of that window; None before it.
-        devices: each with its environment before the run, and after it once it is over.
-    """
-
-    run: str = ""
-    ledger: Ledger | None = None
-    devices: tuple[dict[str, Any], ...] = ()
 
 
 async def run_on_farm(

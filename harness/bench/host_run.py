@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from harness.bench.account import Account
 from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
 from harness.bench.load import IN_HAND_S
@@ -32,7 +33,12 @@ def prepare_device(options: RunOptions) -> None:
 
 
 def run_on_host(
-    graph: ModelGraph, options: RunOptions, reference: Reference, progress: Progress, meter: Phases
+    graph: ModelGraph,
+    options: RunOptions,
+    reference: Reference,
+    progress: Progress,
+    meter: Phases,
+    account: Account,
 ) -> tuple[Ledger, float]:
     """Measure the single device; the window holds computing and checking, nothing else.
 
@@ -56,7 +62,7 @@ def run_on_host(
         number += 1
         progress.frame()
     meter.fix_range()
-    ledger = Ledger(options.tolerance)
+    ledger = account.ledger = Ledger(options.tolerance)
     _idle("idle before", meter, progress)
     progress.phase("measuring", None if options.least_s else options.frames)
     with meter.phase("run"):

@@ -13,9 +13,10 @@ from typing import Any
 
 import psutil
 
+from harness.bench.account import Account
 from harness.bench.devices import Look, single_device
 from harness.bench.energy import NoMeter, Phases, RunMeter, energy_metrics
-from harness.bench.farm_run import Account, blocks_of, run_on_farm
+from harness.bench.farm_run import blocks_of, run_on_farm
 from harness.bench.host_run import prepare_device, run_on_host
 from harness.bench.kept_reference import kept_or_computed
 from harness.bench.ledger import Ledger
@@ -25,7 +26,7 @@ from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference
 from harness.bench.verdict import judge
-from harness.errors import BadInputError, UserError
+from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
 from harness.farm.local import is_local, require_local_initial
 from harness.models.catalogue import model
@@ -66,7 +67,7 @@ def run_benchmark(
         progress: is told where the run is.
         reference: right answers from an earlier call of `reference_for`, to spare computing them again.
         meter: of this run alone; it is let go of at the end, and keeps its trace.
-        broken_off: takes the INCOMPLETE record of a farm run that fails, or is interrupted, in its measured window.
+        broken_off: takes the INCOMPLETE record of a run that fails, or is interrupted, in its measured window.
 
     Returns:
         The record, with its verdict; it is not written anywhere yet.
@@ -79,7 +80,7 @@ def run_benchmark(
         if options.farm_file:
             record = _farm(options, told, reference, phases, broken_off)
         else:
-            record = _host(options, told, reference, phases)
+            record = _host(options, told, reference, phases, broken_off)
     finally:
         if meter is not None:
             meter.end()
@@ -142,25 +143,18 @@ def _farm(
         "devices": plan.farm.devices,
         "roles": {role: [str(address) for address in found] for role, found in plan.farm.roles.items()},
     }
-    try:
+
+    def record(ledger: Ledger, **more: Any) -> Record:
+        given: dict[str, Any] = {
+            "model_name": graph.name,
+            "target": target,
+            "plan": plan.describe(),
+            "devices": account.devices,
+        }
+        return _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
+
+    with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
         outcome = asyncio.run(run_on_farm(plan, options, reference, progress, meter, account))
-    except (UserError, KeyboardInterrupt) as error:
-        if account.ledger is not None:
-            broken_off(
-                _record(
-                    options,
-                    started_utc,
-                    reference,
-                    account.ledger,
-                    run=account.run,
-                    model_name=graph.name,
-                    target=target,
-                    plan=plan.describe(),
-                    devices=account.devices,
-                    broken_off=error.message if isinstance(error, UserError) else "it was interrupted",
-                )
-            )
-        raise
     extra: dict[str, float] = {
         "cpu_s": outcome.cpu_s,
         "bytes_per_frame": plan.partition.frame_bytes,
@@ -176,23 +170,16 @@ def _farm(
         reasons.append(f"{outcome.stale} results of another run came in: the farm was not idle")
     description = plan.describe()
     description["roles"] = role_figures(plan, outcome.nodes)
-    return _record(
-        options,
-        started_utc,
-        reference,
-        outcome.ledger,
-        run=outcome.run,
-        model_name=graph.name,
-        target=target,
-        plan=description,
-        devices=account.devices,
-        nodes=outcome.nodes,
-        extra=extra,
-        node_reasons=reasons,
-    )
+    return record(outcome.ledger, plan=description, nodes=outcome.nodes, extra=extra, node_reasons=reasons)
 
 
-def _host(options: RunOptions, progress: Progress, reference: Reference | None, meter: Phases) -> Record:
+def _host(
+    options: RunOptions,
+    progress: Progress,
+    reference: Reference | None,
+    meter: Phases,
+    broken_off: Callable[[Record], None],
+) -> Record:
     graph = model(_host_model(options))
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
@@ -202,19 +189,17 @@ def _host(options: RunOptions, progress: Progress, reference: Reference | None, 
     reference = reference or reference_for(options)
     started_utc = _now_utc()
     before = Look(environment())
-    ledger, cpu_s = run_on_host(graph, options, reference, progress, meter)
-    return _record(
-        options,
-        started_utc,
-        reference,
-        ledger,
-        run=secrets.token_hex(8),
-        model_name=graph.name,
-        target={"name": options.target_name, "kind": "host", "devices": 1, "device": options.device},
-        plan={},
-        devices=single_device(before, Look(environment())),
-        extra={"cpu_s": cpu_s},
-    )
+    account = Account(run=secrets.token_hex(8))
+    target = {"name": options.target_name, "kind": "host", "devices": 1, "device": options.device}
+
+    def record(ledger: Ledger, **more: Any) -> Record:
+        devices = single_device(before, Look(environment()))
+        given: dict[str, Any] = {"model_name": graph.name, "target": target, "plan": {}, "devices": devices}
+        return _record(options, started_utc, reference, ledger, run=account.run, **given, **more)
+
+    with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
+        ledger, cpu_s = run_on_host(graph, options, reference, progress, meter, account)
+    return record(ledger, extra={"cpu_s": cpu_s})
 
 
 def _now_utc() -> str:
