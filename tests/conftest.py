@@ -13,6 +13,7 @@ settings.load_profile("any machine")
 
 TOGETHER = {"ck", "farm"}
 """Folders whose tests take turns where the suite runs in several processes: two farms of one of them would be slow."""
+LONGEST = "farm"
 
 
 # First: xdist reads the groups in a hook of the same name.
@@ -20,9 +21,13 @@ TOGETHER = {"ck", "farm"}
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where the suite runs in several processes, a module stays in one, and so do these folders."""
     here = Path(__file__).parent
+    groups = {}
     for item in items:
         folder = item.path.relative_to(here).parts[0]
-        item.add_marker(pytest.mark.xdist_group(folder if folder in TOGETHER else str(item.path)))
+        groups[item] = folder if folder in TOGETHER else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    # The longest group begins, or one process would be at it alone in the end.
+    items.sort(key=lambda item: groups[item] != LONGEST)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

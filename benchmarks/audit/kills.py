@@ -22,8 +22,8 @@ from harness.records.manifest import TRACE, beside, broken_seals, seal
 from harness.records.record import FrameSample, Kind, Record, Verdict
 from harness.records.store import make_folder, read_record, record_path, write_record, write_whole
 
-LATEST_S: Final = 0.08
-"""A child lives so long at most after its first record: enough for one to a few records."""
+_LIFE_RECORDS: Final = 4
+"""A child is killed before it can have filed more records than this: within the first one, or a few later."""
 _READY: Final = b"ready\n"
 
 
@@ -82,7 +82,9 @@ def kill_writers(folder: Path, kills: int, write: Write = file_record, *, seed: 
     chance = random.Random(seed)  # noqa: S311  moments, no secrets
     acknowledged: list[str] = []
     for number in range(kills):
-        acknowledged += _one_life(record, trace, records, number, write, chance.uniform(0, LATEST_S))
+        # Timed anew each time: on a busy machine a record takes many times as long.
+        latest_s = _LIFE_RECORDS * _seconds_of(write, record, trace, folder / "timed")
+        acknowledged += _one_life(record, trace, records, number, write, chance.uniform(0, latest_s))
     return _account(records, kills, acknowledged, indexed=write is file_record)
 
 
@@ -101,6 +103,14 @@ def renamed(record: Record, writer: int, number: int) -> Record:
     run = f"{writer:04x}{number:04x}" + 8 * "0"
     nodes = tuple({**node, "statistics": {**node["statistics"], "run": run}} for node in record.nodes)
     return replace(record, run=run, nodes=nodes)
+
+
+def _seconds_of(write: Write, record: Record, trace: bytes, folder: Path) -> float:
+    """How long a record takes now, in a folder of its own."""
+    folder.mkdir(exist_ok=True)
+    begin_s = time.monotonic()
+    write(record, trace, folder)
+    return time.monotonic() - begin_s
 
 
 def _one_life(record: Record, trace: bytes, folder: Path, number: int, write: Write, after_s: float) -> list[str]:
