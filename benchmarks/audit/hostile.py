@@ -50,7 +50,7 @@ GROUPS: Final = (
         200,
         (
             "tests/unit/test_board_pages.py::test_no_text_of_a_record_becomes_mark_up",
-            "tests/web/test_scoreboard.py::test_no_script_of_a_record_runs",
+            "tests/web/test_scoreboard_for_everyone.py::test_no_script_of_a_record_runs",
         ),
         texts=True,
     ),
