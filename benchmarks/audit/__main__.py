@@ -97,7 +97,12 @@ OURS: Final[dict[str, Callable[[Path], Figures]]] = {
     "writers": writers,
     "hostile": hostile,
 }
-WITH_OPTIONS: Final = {"index-scale": "index_scale", "html-payloads": "html_payloads", "service-load": "service_load"}
+WITH_OPTIONS: Final = {
+    "index-scale": "index_scale",
+    "html-payloads": "html_payloads",
+    "service-load": "service_load",
+    "simulated-farms": "simulated_farm",
+}
 """Figures with a program of their own, which takes options."""
 
 
