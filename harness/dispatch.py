@@ -3,7 +3,8 @@
 Frames are delivered at least once and counted once. A frame that is not back at its deadline, or whose way leads over
 a device that has gone, is sent again under the next attempt's number; only the initial sends again, and no faster than
 a budget allows, so that a slow farm is not buried under its own repetitions. The deadline is fixed for a run: one that
-follows recent latencies is inflated by the very frames that are lost.
+follows recent latencies is inflated by the very frames that are lost. A frame's later attempts are given more time, up
+to a bound: where a farm takes longer than the deadline, repetitions would otherwise come in faster than it works.
 
 Everything that happens is told with its time, which comes from one monotonic clock; the same object runs on sockets
 and under a simulated clock.
@@ -23,6 +24,8 @@ SHARE_OF_RETRIES = 0.2
 """Repetitions for each new frame that the budget grants (Finagle's default)."""
 RETRIES_PER_S = 10.0
 """Repetitions that it grants besides, so that a few frames in flight can be sent again at once (Finagle's default)."""
+LONGEST_PATIENCE = 8
+"""Times the deadline that a frame is waited for at most: each attempt waits twice as long as the one before."""
 _MOST_CREDIT_S = 10.0
 
 
@@ -99,7 +102,7 @@ class Dispatcher:
 
     Attributes:
         table: who holds what now.
-        deadline_s: time for one attempt, from its sending.
+        deadline_s: time for the first attempt at a frame, from its sending.
         budget: of repetitions.
         resent: repetitions so far.
         late: results of earlier or later attempts that were dropped.
@@ -193,7 +196,8 @@ class Dispatcher:
         way = self._soonest()
         stops = self.table.stops(way)
         self._attempts[frame] = attempt
-        self._flights[frame] = _Flight(attempt, stops, now_s + self.deadline_s)
+        patience_s = self.deadline_s * min(2**attempt, LONGEST_PATIENCE)
+        self._flights[frame] = _Flight(attempt, stops, now_s + patience_s)
         self._outstanding.update(stops)
         return Send(frame, attempt, self.table.epoch, way)
 
