@@ -18,8 +18,9 @@ import harness
 from harness.board.service import pages, rows, uploads
 from harness.board.service.archive import Archive, ForeignRecordError
 from harness.board.service.guard import Guard
-from harness.board.service.limits import Limits, RefusedError, problem
+from harness.board.service.limits import Limits, RefusedError
 from harness.board.service.partial import Partials
+from harness.board.service.problems import problem_for
 from harness.board.service.store import StoreError
 from harness.board.service.tokens import Tokens
 from harness.board.service.uploads import Desk
@@ -94,32 +95,33 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(UserError)
     async def _user_error(request: Request, error: UserError) -> Response:
-        del request
         if isinstance(error, RefusedError):
-            return problem(error.status, error.message, error.hint, error.headers, **error.more)
+            return problem_for(request, error.status, error.message, error.hint, error.headers, **error.more)
         statuses = ((NotFoundError, 404), (ForeignRecordError, 403), (StoreError, 507))
         status = next((status for kind, status in statuses if isinstance(error, kind)), 422)
-        return problem(status, error.message, error.hint)
+        return problem_for(request, status, error.message, error.hint)
 
     @app.exception_handler(RequestValidationError)
     async def _bad_request(request: Request, error: RequestValidationError) -> Response:
-        del request
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"][1:])
-        return problem(422, f"{where}: {first['msg']}", "/docs says what it takes")
+        return problem_for(request, 422, f"{where}: {first['msg']}", "/docs says what it takes")
 
     @app.exception_handler(HTTPException)
     async def _http_error(request: Request, error: HTTPException) -> Response:
-        del request
         headers = dict(error.headers or {})
-        return problem(error.status_code, str(error.detail), _HINTS.get(error.status_code, ""), headers)
+        hint = _HINTS.get(error.status_code, "")
+        return problem_for(request, error.status_code, str(error.detail), hint, headers)
 
     @app.exception_handler(sa.exc.SQLAlchemyError)
     async def _database_error(request: Request, error: sa.exc.SQLAlchemyError) -> Response:
         _LOG.error("%s %s: the database failed: %s", request.method, request.url.path, type(error).__name__)
-        return problem(503, "the database of the scoreboard does not answer", "try again later", {"retry-after": "5"})
+        text, hint = "the database of the scoreboard does not answer", "try again later"
+        return problem_for(request, 503, text, hint, {"retry-after": "5"})
 
     @app.exception_handler(Exception)
     async def _bug(request: Request, error: Exception) -> Response:
-        del request, error
-        return problem(500, "the scoreboard failed at this request", "tell whoever keeps it; its log has the cause")
+        del error
+        return problem_for(
+            request, 500, "the scoreboard failed at this request", "tell whoever keeps it; its log has the cause"
+        )

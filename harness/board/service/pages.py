@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
 from math import ceil
 from types import SimpleNamespace
@@ -12,7 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi import Path as InPath
 from fastapi import Query as InQuery
-from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 
 import harness
 from harness.board.catalogue.query import ANY, SORTS, Query
@@ -149,6 +150,12 @@ def record(request: Request, name: Annotated[str, InPath(max_length=80)]) -> HTM
     return HTMLResponse(render_record(row, detail, _site()))
 
 
+@router.get("/records/{name}")
+def record_by_id(name: Annotated[str, InPath(pattern="^[0-9a-f]{16}$")]) -> RedirectResponse:
+    """An id as the programs print it leads to its page."""
+    return RedirectResponse(f"{name}.html")
+
+
 @router.get("/figures.html", response_class=HTMLResponse)
 def figures(request: Request) -> HTMLResponse:
     """The paper's figures beside our records, as far as one page can show them."""
@@ -171,7 +178,7 @@ def export(
         return PlainTextResponse(csv_text(rows), media_type="text/csv; charset=utf-8")
     if form == "md":
         return PlainTextResponse(markdown_text(rows, TITLE), media_type="text/markdown; charset=utf-8")
-    return JSONResponse(json_document(rows, program=_program(), generated_utc="", files=[]))
+    return JSONResponse(json_document(rows, program=_program(), generated_utc=_now(), files=[]))
 
 
 @router.get("/assets/{name}")
@@ -215,6 +222,10 @@ def _site(query: str = "") -> Site:
             (name, f"scoreboard.{form}{query}") for name, form in (("CSV", "csv"), ("JSON", "json"), ("Markdown", "md"))
         ),
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _program() -> str:
