@@ -52,7 +52,7 @@ def paper_figures(rows: Sequence[Row]) -> list[PaperFigure]:
     """The figures that rows allow, without those that nothing is known of.
 
     Args:
-        rows: all rows; of ours only VALID ones are drawn, of each system the newest.
+        rows: all rows; of ours only VALID ones are drawn, of each system the newest with an energy, else the newest.
     """
     figures = []
     for key, model, title in FIGURES:
@@ -244,9 +244,13 @@ def _order(row: Row) -> tuple[int, int, int, str]:
 
 
 def _newest(rows: Sequence[Row]) -> list[Row]:
-    """The newest run of each system; official ones before quick ones."""
+    """The newest run of each system; official ones before quick ones, and those with an energy before others."""
     best: dict[tuple[str, str, int, str], Row] = {}
-    for row in sorted(rows, key=lambda row: ("quick" not in row.marks, row.started_utc)):
+
+    def worth(row: Row) -> tuple[bool, bool, str]:
+        return "quick" not in row.marks, row.value("energy_total_j") is not None, row.started_utc
+
+    for row in sorted(rows, key=worth):
         best[(row.system, row.device, row.devices, row.emulated)] = row
     return sorted(best.values(), key=lambda row: row.started_utc)[-MOST_BARS:]
 
