@@ -39,13 +39,17 @@ class Collection:
 
     Attributes:
         found: rows and details, in the order of the table, each record once.
-        problems: what could not be read, one line each, without folders.
+        problems: what could not be read, one line each, without folders: pages show it to anybody.
         folders: where records lie, so that nothing is written among them.
+        told: the same as `problems`, with paths as they were given: for whoever asked.
+        barren: the sources that gave no row, as they were given.
     """
 
     found: tuple[Found, ...]
     problems: tuple[str, ...]
     folders: frozenset[Path]
+    told: tuple[str, ...] = ()
+    barren: tuple[Path, ...] = ()
 
     @property
     def rows(self) -> list[Row]:
@@ -53,10 +57,49 @@ class Collection:
         return [one.row for one in self.found]
 
 
+class _Problems:
+    """What cannot be read: the page names files and not the folders of whoever made it, the terminal whole paths."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+        self.told: list[str] = []
+        self._archive: tuple[Path, Path] | None = None
+
+    def inside(self, archive: Path, folder: Path) -> _Problems:
+        """The same lists for an archive that is unpacked in a folder, which nobody gave."""
+        within = _Problems()
+        within.shown, within.told, within._archive = self.shown, self.told, (archive, folder)
+        return within
+
+    def note(self, path: Path, message: str) -> None:
+        """Note in one line what is wrong with a path; the message calls it by its path or its name."""
+        name = path.name or path.resolve().name
+        short = message.replace(str(path.resolve()), name)
+        if path.name:  # "." would be found in any message
+            short = short.replace(str(path), name)
+            if path.parent != Path():
+                short = short.replace(f"{path.parent}/", "")
+        self.shown.append(plain(short, _LINE))
+        given = str(path)
+        if self._archive is not None and path.is_relative_to(self._archive[1]):
+            given = f"{self._archive[0]}: {path.relative_to(self._archive[1])}"
+        told = short.replace(name, given, 1) if name in short else f"{given}: {short}"
+        self.told.append(plain(told, _LINE))
+
+    @contextmanager
+    def noted(self, path: Path) -> Iterator[None]:
+        """Note what cannot be read in this block."""
+        try:
+            yield
+        except UserError as error:
+            self.note(path, error.message)
+
+
 def collect(paths: Sequence[Path], *, published: bool = True, check: Check = check_file) -> Collection:
     """Read and check everything that the sources hold.
 
-    A file that cannot be read is a problem of the collection; the rest is read all the same.
+    A file that cannot be read is a problem of the collection, a source without any row is named; the rest is read all
+    the same.
 
     Args:
         paths: records, folders of records, CK entries, CK repositories and archives that `ck zip` made.
@@ -68,27 +111,35 @@ def collect(paths: Sequence[Path], *, published: bool = True, check: Check = che
         MissingPackageError: this installation has no published figures.
     """
     found: dict[str, Found] = {}
-    problems: list[str] = []
+    problems = _Problems()
     folders: set[Path] = set()
+    barren: list[Path] = []
     if published:
         _add(found, map(_published, read_published()))
     for path in paths:
+        own: dict[str, Found] = {}
         if not path.exists():
             raise NotFoundError(f"there is no {path}", "name records, folders of them, CK entries or archives of those")
         if path.suffix == ".zip" and path.is_file():
             folders.add(path.resolve().parent)
-            with tempfile.TemporaryDirectory() as folder, _noted(path, problems):
+            with tempfile.TemporaryDirectory() as folder, problems.noted(path):
+                within = problems.inside(path, Path(folder))
                 for entry in entries_in_zip(path, Path(folder)):
-                    _add_runs(_records(entry, found, problems), check, found, problems)
-            continue
-        records = list(_records(path, found, problems))
-        folders |= {record.resolve().parent for record in records}
-        _add_runs(records, check, found, problems)
+                    _add_runs(_records(entry, own, within), check, own, within)
+        else:
+            records = list(_records(path, own, problems))
+            folders |= {record.resolve().parent for record in records}
+            _add_runs(records, check, own, problems)
+        if not own:
+            barren.append(path)
+        _add(found, own.values())
     ordered = sorted(found.values(), key=lambda one: good(one.row))
-    return Collection(tuple(ordered), tuple(problems), frozenset(folders))
+    return Collection(
+        tuple(ordered), tuple(problems.shown), frozenset(folders), tuple(problems.told), tuple(dict.fromkeys(barren))
+    )
 
 
-def _records(path: Path, found: dict[str, Found], problems: list[str]) -> Iterator[Path]:
+def _records(path: Path, found: dict[str, Found], problems: _Problems) -> Iterator[Path]:
     """Files of records below a path; published figures below it are added at once."""
     if path.is_file():
         yield path
@@ -98,16 +149,16 @@ def _records(path: Path, found: dict[str, Found], problems: list[str]) -> Iterat
     if (path / ".cm").is_dir() and not entries:
         entries = [path]
     if any((entry / PUBLISHED_FILE).exists() for entry in entries):
-        with _noted(path, problems):
+        with problems.noted(path):
             _add(found, map(_published, read_published(path)))
     for entry in entries:
         if entry.name.startswith(".") or (entry / PUBLISHED_FILE).exists():
             continue
         records: tuple[Path, ...] = ()
-        with _noted(entry, problems):
+        with problems.noted(entry):
             records = read_entry(entry).records
         if not records:
-            problems.append(f"{plain(entry.name)} holds no raw record of ours: its figures cannot be checked")
+            problems.note(entry, f"{entry} holds no raw record of ours: its figures cannot be checked")
         yield from records
 
 
@@ -116,9 +167,9 @@ def _is_part_of_entry(path: Path) -> bool:
     return (path.parent / ".cm").is_dir()
 
 
-def _add_runs(records: Iterable[Path], check: Check, found: dict[str, Found], problems: list[str]) -> None:
+def _add_runs(records: Iterable[Path], check: Check, found: dict[str, Found], problems: _Problems) -> None:
     for record in records:
-        with _noted(record, problems):
+        with problems.noted(record):
             _add(found, [_run(record, check)])
 
 
@@ -134,12 +185,3 @@ def _published(one: Published) -> Found:
 def _add(found: dict[str, Found], more: Iterable[Found]) -> None:
     for one in more:
         found.setdefault(one.row.id, one)
-
-
-@contextmanager
-def _noted(path: Path, problems: list[str]) -> Iterator[None]:
-    """Note in one line what cannot be read; the page names files and not the folders of whoever made it."""
-    try:
-        yield
-    except UserError as error:
-        problems.append(plain(error.message.replace(str(path), path.name).replace(str(path.parent), ""), _LINE))

@@ -11,6 +11,7 @@ import click
 from harness.cli.options import json_option
 
 if TYPE_CHECKING:
+    from harness.errors import UserError
     from harness.records.check import Audit
     from harness.records.folder_check import FolderAudit
 
@@ -24,42 +25,47 @@ def record() -> None:
 
 
 @record.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--quiet", "-q", is_flag=True, help="Print one line for each record.")
 @json_option
 def check(paths: tuple[Path, ...], *, quiet: bool, as_json: bool) -> None:
     """Make every figure of a record again from its raw data, and say whether it may be used.
 
-    PATHS are records and folders of records; of a folder the index and official series are checked too. A line
-    begins with [x] where a rule is kept, [ ] where it is broken, [?] where nobody can know or it asks nothing.
-    Exit code 1 means that a record is not VALID.
+    PATHS are records and folders of records (default: $IOT_FARM_RESULTS, else ./results); of a folder the index and
+    official series are checked too. A line begins with [x] where a rule is kept, [ ] where it is broken, [?] where
+    nobody can know or it asks nothing. Exit code 1 means that a record is not VALID, 2 that one of PATHS cannot be
+    read; the others are checked all the same.
 
     \b
     Examples:
-      iot-farm record check results
+      iot-farm record check
       iot-farm record check results/20261121T*-alexnet-*.json
       iot-farm record check results --quiet
     """
-    from harness.records.check import check_file
-    from harness.records.folder_check import check_folder
+    from harness.errors import BadInputError, UserError
 
-    files: dict[str, Audit] = {}
-    folders: dict[str, FolderAudit] = {}
-    for path in paths:
-        if path.is_dir():
-            folders[str(path)] = found = check_folder(path)
-            files |= {str(name): audit for name, audit in found.audits.items()}
-        else:
-            files[str(path)] = check_file(path)
+    files, folders = _judged(paths)
+    errors = {name: found for name, found in files.items() if isinstance(found, UserError)}
+    # One path alone is an error as everywhere; of several each has its line.
+    alone = len(paths) <= 1 and bool(errors)
     if as_json:
         click.echo(json.dumps(_document(files, folders), indent=1))
-    else:
-        for name, audit in files.items():
-            _print(name, audit, quiet=quiet)
+    elif not alone:
+        for name, judged in files.items():
+            _print(name, judged, quiet=quiet)
         for name, folder in folders.items():
             for problem in folder.problems:
                 click.echo(_plain(f"{name}: {problem}"))
-    if any(audit.status != "VALID" for audit in files.values()) or any(found.problems for found in folders.values()):
+    if alone:
+        ((name, only),) = errors.items()
+        raise type(only)(_plain(_problem(name, only)), only.hint or "name records, or folders of records")
+    if errors:
+        raise BadInputError(
+            f"{len(errors)} of {len(paths)} paths cannot be read: {_plain(', '.join(errors))}",
+            "take the originals again, or leave them out",
+        )
+    broken = any(found.problems for found in folders.values())
+    if broken or any(_status(judged) != "VALID" for judged in files.values()):
         click.get_current_context().exit(1)
 
 
@@ -107,7 +113,44 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=1, sort_keys=True))
 
 
-def _print(name: str, audit: Audit, *, quiet: bool) -> None:
+def _judged(paths: tuple[Path, ...]) -> tuple[dict[str, Audit | UserError], dict[str, FolderAudit]]:
+    """What is said of each record, in the order given, and of each folder; without paths, of the results."""
+    from harness.errors import UserError
+    from harness.records.check import check_file
+    from harness.records.folder_check import check_folder
+    from harness.records.store import results_folder
+
+    files: dict[str, Audit | UserError] = {}
+    folders: dict[str, FolderAudit] = {}
+    for path in paths or (results_folder(),):
+        try:
+            if path.is_dir() or not paths:
+                folders[str(path)] = found = check_folder(path)
+                files |= {str(name): audit for name, audit in found.audits.items()}
+            else:
+                files[str(path)] = check_file(path)
+        except UserError as error:
+            files[str(path)] = error
+    return files, folders
+
+
+def _status(judged: Audit | UserError) -> str:
+    from harness.errors import UserError
+
+    return "UNREADABLE" if isinstance(judged, UserError) else judged.status.value
+
+
+def _problem(name: str, error: UserError) -> str:
+    """What is wrong, with the path as it was given."""
+    return error.message if name in error.message else error.message.replace(Path(name).name, name, 1)
+
+
+def _print(name: str, audit: Audit | UserError, *, quiet: bool) -> None:
+    from harness.errors import UserError
+
+    if isinstance(audit, UserError):
+        click.echo(_plain(f"{_status(audit):<10} {_problem(name, audit)}"))
+        return
     if quiet:
         click.echo(_plain(f"{audit.status:<10} {name}" + (f": {audit.reasons[0]}" if audit.reasons else "")))
         return
@@ -124,21 +167,26 @@ def _plain(text: str) -> str:
     return shown + ("…" if len(text) > _LONGEST else "")
 
 
-def _document(files: dict[str, Audit], folders: dict[str, FolderAudit]) -> dict[str, object]:
+def _document(files: dict[str, Audit | UserError], folders: dict[str, FolderAudit]) -> dict[str, object]:
     return {
-        "records": [
-            {
-                "path": name,
-                "status": audit.status.value,
-                "reasons": list(audit.reasons),
-                "notes": list(audit.notes),
-                "figures": audit.figures,
-                "findings": [
-                    {"rule": found.rule, "title": found.title, "passed": found.passed, "detail": found.detail}
-                    for found in audit.findings
-                ],
-            }
-            for name, audit in files.items()
-        ],
+        "records": [_entry(name, judged) for name, judged in files.items()],
         "folders": {name: list(found.problems) for name, found in folders.items()},
+    }
+
+
+def _entry(name: str, audit: Audit | UserError) -> dict[str, object]:
+    from harness.errors import UserError
+
+    if isinstance(audit, UserError):
+        return {"path": name, "problem": _problem(name, audit)}
+    return {
+        "path": name,
+        "status": audit.status.value,
+        "reasons": list(audit.reasons),
+        "notes": list(audit.notes),
+        "figures": audit.figures,
+        "findings": [
+            {"rule": found.rule, "title": found.title, "passed": found.passed, "detail": found.detail}
+            for found in audit.findings
+        ],
     }

@@ -141,8 +141,8 @@ def push(
     """Send records to a scoreboard, after a look at what leaves this machine.
 
     Only raw records leave, without absolute paths and addresses of machines. A cut costs nothing: the same command
-    goes on where it ended, and what has arrived already is not kept twice. Exit code 1: a record was not taken, or is
-    not VALID there.
+    goes on where it ended, and what has arrived already is not kept twice. Exit code 1: a record was not taken, is not
+    VALID there, or you said no.
 
     \b
     Examples:
@@ -159,7 +159,9 @@ def push(
     if not yes:
         if not sys.stdin.isatty():
             raise BadInputError("nobody is there to be asked whether this may leave", "--yes sends it")
-        click.confirm("Send this?", abort=True, err=True)
+        if not click.confirm("Send this?", err=True):
+            click.echo("nothing was sent", err=True)
+            context.exit(1)
     answer = send(shipment, url, token, _told if sys.stderr.isatty() else None)
     if as_json:
         click.echo(json.dumps(answer, indent=1))

@@ -17,6 +17,7 @@ from harness.records.store import read_record, read_records
 
 Values = npt.NDArray[np.float64]
 _LONGEST_LABEL = 60
+_TAKES = "name records (*.json), or folders with repetitions of one system"
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,10 @@ def read_systems(paths: Sequence[Path]) -> tuple[System, ...]:
 
     Raises:
         NotFoundError: a path does not exist, or holds no record.
-        BadInputError: a file is no record, or a folder holds records of several systems.
+        BadInputError: a file is no record, a folder holds records of several systems, or a run is named twice.
     """
     found = [_read(path) for path in paths]
+    _require_distinct(paths, found)
     labels = [_label(runs[0]) for runs in found]
     if len(set(labels)) < len(labels):
         # The same system twice: told apart by the folder, or by the run's name.
@@ -142,7 +144,11 @@ def run_of(document: dict[str, Any], audit: Audit, name: str) -> Run:
 def _read(path: Path) -> tuple[Run, ...]:
     if not path.exists():
         raise NotFoundError(f"there is no {path}", "name records, or folders of repetitions; iot-farm run makes some")
-    documents = read_records(path) if path.is_dir() else [(path, read_record(path))]
+    try:
+        documents = read_records(path) if path.is_dir() else [(path, read_record(path))]
+    except BadInputError as error:
+        named_like_one = path.is_dir() or path.suffix == ".json"
+        raise BadInputError(error.message, error.hint if named_like_one else _TAKES) from None
     if not documents:
         raise NotFoundError(f"there is no record in {path}", "iot-farm run makes one")
     runs = tuple(run_of(document, check_file(file), str(file)) for file, document in documents)
@@ -153,6 +159,23 @@ def _read(path: Path) -> tuple[Run, ...]:
             "name the records, or folders with the repetitions of one system each",
         )
     return runs
+
+
+def _require_distinct(paths: Sequence[Path], found: Sequence[tuple[Run, ...]]) -> None:
+    """A run held against itself, or counted twice among repetitions, would look surer than it is."""
+    first: dict[str, int] = {}
+    for at, (path, runs) in enumerate(zip(paths, found, strict=True)):
+        for number, run in enumerate(runs):
+            of = paths[first.setdefault(run.name, at)]
+            if of.resolve() != path.resolve():
+                told = f"{of} and {path} hold one and the same run, {_plain(run.name)}: that is one system"
+            elif first[run.name] != at:
+                told = f"{path} is named twice: that is one system"
+            elif run.name in (other.name for other in runs[:number]):
+                told = f"{path} holds the run {_plain(run.name)} twice"
+            else:
+                continue
+            raise BadInputError(told, "name other runs; iot-farm run makes one")
 
 
 def _verified(frame: dict[str, Any], tolerance: float) -> bool:

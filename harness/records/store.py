@@ -23,6 +23,7 @@ RESULTS_VARIABLE = "IOT_FARM_RESULTS"
 _ABANDONED_S = 3600.0
 _LONGEST_NAME = 60
 """Characters of a target's name in a file name; file systems bound the whole of it."""
+_AGAIN = "take the original again, or repeat the run"
 _LATER = {"ended_utc", "devices", "kind", "series", "declared", "energy"}
 _NEEDED: tuple[tuple[str, ...], ...] = (
     *((field.name,) for field in fields(Record) if field.name not in _LATER),
@@ -155,7 +156,7 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         BadInputError: the file is not a record of ours, is one of another version, or lacks something.
     """
-    hint = "move it to another folder"
+    hint = "name a record that iot-farm run made"
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -173,9 +174,9 @@ def document_of(data: bytes, name: str) -> dict[str, Any]:
         BadInputError: they are no record of ours; the message calls them `name`.
     """
     try:
-        document = parse(data, name)
+        document = parse(data, "it")
     except BadInputError as error:
-        raise BadInputError(f"{name} is not a run record: {error.message}") from None
+        raise BadInputError(f"{name} is not a run record: {error.message}", error.hint or _AGAIN) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise BadInputError(f'{name} is not a run record: its "format" is not "{FORMAT}"')
     if document.get("version") not in READABLE or isinstance(document["version"], bool):
@@ -186,13 +187,23 @@ def document_of(data: bytes, name: str) -> dict[str, Any]:
     needed = _NEEDED + (_NEEDED_NOW if document["version"] == VERSION else _NEEDED_1)
     for keys in needed:
         if not _holds(document, keys):
-            raise BadInputError(f"the run record {name} lacks {'.'.join(keys)}")
+            raise BadInputError(f"the run record {name} lacks {'.'.join(keys)}", _AGAIN)
     return upgraded(document)
 
 
 def read_records(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """Every record of a folder, oldest first."""
-    return [(path, read_record(path)) for path in sorted(folder.glob("*.json"))]
+    """Every record of a folder, oldest first.
+
+    Raises:
+        BadInputError: one of its files is no record, see `read_record`.
+    """
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append((path, read_record(path)))
+        except BadInputError as error:
+            raise BadInputError(error.message, f"move it to another folder; {error.hint}") from None
+    return found
 
 
 def _holds(document: Any, keys: tuple[str, ...]) -> bool:

@@ -167,12 +167,54 @@ def test_names_from_records_are_text(tmp_path: Path, name: str) -> None:
 
 
 def test_labels_always_differ(tmp_path: Path) -> None:
-    """The same record twice, or two runs of one name, are told apart."""
-    record = file_record(tmp_path / "a")
-    again = file_record(tmp_path / "b", started_utc="2026-03-03T04:05:06.789+00:00")
-    for paths in ((record, record), (record, again), (tmp_path / "a", tmp_path / "b")):
+    """Two runs of one system, even of names that begin alike, are told apart."""
+    record = file_record(tmp_path / "a", run="0123456789abcdef")
+    again = file_record(tmp_path / "b", run="01234567ffffffff", started_utc="2026-03-03T04:05:06.789+00:00")
+    for paths in ((record, again), (tmp_path / "a", tmp_path / "b")):
         labels = [system.label for system in read_systems(paths)]
         assert len(set(labels)) == 2
+
+
+def test_one_run_is_not_two_systems(tmp_path: Path, pair: tuple[Path, Path]) -> None:
+    """A record or folder named twice, a copy, and a run twice in a folder are refused in one line; two runs are not."""
+    one, other = pair
+    copy = tmp_path / "copy" / "copy.json"
+    copy.parent.mkdir()
+    for suffix in (".json", ".power.csv"):
+        copy.with_suffix(suffix).write_bytes(one.with_suffix(suffix).read_bytes())
+    again = one.parent / ".." / one.parent.name
+    for paths, told in (
+        ((one, one), "is named twice"),
+        ((one.parent, again), "is named twice"),
+        ((one, other, one), "is named twice"),
+        ((one, copy), "one and the same run"),
+        ((one.parent, copy), "one and the same run"),
+    ):
+        for options in ((), ("--all",)):
+            with pytest.raises(BadInputError, match=told) as caught:
+                said(*paths, *options)
+            assert "\n" not in caught.value.message
+            assert caught.value.hint
+    (one.parent / "twice.json").write_bytes(one.read_bytes())
+    (one.parent / "twice.power.csv").write_bytes(one.with_suffix(".power.csv").read_bytes())
+    with pytest.raises(BadInputError, match="holds the run aaaaaaaaaaaaaaaa twice"):
+        said(one.parent, other)
+    assert "times slower" in said(one, other), "the control"
+
+
+def test_a_file_of_another_kind_hears_what_is_taken(tmp_path: Path) -> None:
+    """No one is told to move a file that is no record; a torn record hears how to get it back."""
+    good = file_record(tmp_path / "good")
+    archive = tmp_path / "x.zip"
+    archive.write_bytes(b"PK\x03\x04\xff")
+    torn = tmp_path / "torn.json"
+    torn.write_text("{")
+    for other, hint in ((archive, "name records (*.json), or folders"), (torn, "take the original again")):
+        with pytest.raises(BadInputError, match="is not a run record: it is no") as caught:
+            said(good, other)
+        assert hint in caught.value.hint
+        assert "move" not in caught.value.hint
+        assert caught.value.message.count(other.name) == 1
 
 
 def broken(**changes: Any) -> dict[str, Any]:

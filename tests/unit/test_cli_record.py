@@ -132,8 +132,59 @@ def test_bad_input(tmp_path: Path, good: Path) -> None:
     error = raised("check", tmp_path / "empty")
     assert isinstance(error, NotFoundError)
     assert error.exit_code == 16
-    assert said("check").exit_code == 2
     assert said("check", good).exit_code == 0, "the control"
+
+
+def test_every_path_is_judged(tmp_path: Path, good: Path) -> None:
+    """What cannot be read has a line as the others have, none hides another, and the worst makes the exit code."""
+    edited = file_record(tmp_path / "edited", frames=30, run="ee" * 8)
+    spoil(edited, metrics={**read_record(edited)["metrics"], "ips": 99.0})
+    nan = tmp_path / "nan.json"
+    nan.write_text('{"a": NaN}')
+    (tmp_path / "empty").mkdir()
+    paths = (nan, tmp_path / "nowhere.json", tmp_path / "empty", good, edited)
+    done = CliRunner().invoke(record, ["check", "--quiet", *map(str, paths)])
+    assert [line.split()[0] for line in done.output.splitlines()] == [*["UNREADABLE"] * 3, "VALID", "INVALID"]
+    assert all(str(path) in line for path, line in zip(paths, done.output.splitlines(), strict=True))
+    assert isinstance(done.exception, BadInputError)
+    assert done.exception.exit_code == 2
+    assert "3 of 5 paths cannot be read" in done.exception.message
+    done = CliRunner().invoke(record, ["check", "--json", *map(str, paths)])
+    told = json.loads(done.stdout)["records"]
+    assert [one["path"] for one in told] == [str(path) for path in paths]
+    assert [one.get("status") for one in told] == [None, None, None, "VALID", "INVALID"]
+    assert [set(one) for one in told[:3]] == [{"path", "problem"}] * 3
+    assert isinstance(done.exception, BadInputError)
+    assert said("check", "--quiet", good, edited).exit_code == 1, "the control: all can be read, one is not VALID"
+
+
+def test_json_is_there_when_the_only_file_cannot_be_read(tmp_path: Path) -> None:
+    """Standard output holds the document all the same; the error names the path as given, once, with a way out."""
+    torn = tmp_path / "torn.json"
+    torn.write_text('{"format": "ck-iot')
+    done = CliRunner().invoke(record, ["check", "--json", str(torn)])
+    (one,) = json.loads(done.stdout)["records"]
+    assert isinstance(done.exception, BadInputError)
+    assert one == {"path": str(torn), "problem": done.exception.message}
+    assert done.exception.message.startswith(f"{torn} is not a run record: it is no JSON as records use it: ")
+    assert done.exception.message.count("torn.json") == 1
+    assert done.exception.hint
+    with pytest.raises(BadInputError, match="not a run record: it is no JSON") as caught:
+        read_record(torn)
+    assert caught.value.message.count("torn.json") == 1
+    assert caught.value.hint == "take the original again, or repeat the run"
+
+
+def test_without_a_path_the_results_are_checked(good: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder where runs go, as for the scoreboard; where there is none, that is said."""
+    monkeypatch.setenv("IOT_FARM_RESULTS", str(good.parent))
+    done = said("check", "--quiet")
+    assert (done.exit_code, done.output) == (0, f"VALID      {good}\n")
+    monkeypatch.setenv("IOT_FARM_RESULTS", str(good.parent / "nowhere"))
+    error = raised("check")
+    assert isinstance(error, NotFoundError)
+    assert "no record in" in error.message
+    assert "IOT_FARM_RESULTS" in said("check", "--help").output
 
 
 def test_the_index_is_made_anew(good: Path) -> None:

@@ -1,0 +1,68 @@
+"""Whoever is asked whether records may leave, and says no, is heard."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from board.serving import Service, served
+from run_records import run_record
+
+from harness.board.push import collect
+from harness.records.canonical import canonical
+from harness.records.manifest import seal
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One that all tests of this file share."""
+    with served(tmp_path_factory.mktemp("asked") / "data") as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "last"),
+    [("n\n", 1, "nothing was sent"), ("\n", 1, "nothing was sent"), ("", 130, "interrupted"), ("y\n", 0, "")],
+)
+def test_the_answer_is_heard(service: Service, tmp_path: Path, typed: str, code: int, last: str) -> None:
+    """At a terminal "n" and Enter send nothing and end with 1, Ctrl-C with 130; "y", the control, sends."""
+    path = tmp_path / "run.json"
+    path.write_bytes(canonical(seal(run_record(run=f"{code:016x}").to_document())))
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, "-m", "harness", "scoreboard", "push", str(path)]
+    with subprocess.Popen(
+        [*command, "--to", service.url, "--token", service.token],
+        stdin=terminal,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"NO_PROXY": "127.0.0.1"},
+    ) as process:
+        try:
+            assert process.stderr is not None
+            asked = b""
+            while not asked.endswith(b"[y/N]:"):
+                more = process.stderr.read1(1)
+                assert more, asked
+                asked += more
+            if typed:
+                os.write(keyboard, typed.encode())
+            else:
+                process.send_signal(signal.SIGINT)
+            said = process.stderr.read().decode()
+            assert process.wait(60) == code, said
+        finally:
+            process.kill()
+            os.close(keyboard)
+            os.close(terminal)
+    assert (said.strip().splitlines() or [""])[-1] == last
+    content = json.loads(collect([path]).parcels[0].files["run.json"])
+    with service.client() as client:
+        answer = client.get(f"/api/records/{content['manifest']['record_sha256'][:16]}")
+    assert answer.status_code == (200 if code == 0 else 404)
