@@ -144,6 +144,7 @@ def _row(row: Row, record: str) -> dict[str, Any]:
         "model": row.model,
         "system": row.system,
         "label": row.label,
+        "name": row.name,
         "kind": row.kind,
         "devices": row.devices,
         "origin": row.origin,

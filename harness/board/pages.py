@@ -156,7 +156,7 @@ def render_record(row: Row, detail: Detail, site: Site) -> str:
         plots.append(
             Plot("latency", f"Latency of each frame: {of}{thinned}", latency_figure(detail.frames, row.figures))
         )
-        curve = completed_figure(detail.frames, row.figures.get("ips"))
+        curve = completed_figure(detail.frames, row.figures.get("ips") if row.verdict in USABLE else None)
         plots.append(Plot("completed", f"Completed frames over time: {of}", curve))
     if detail.power is not None:
         power = detail.power
@@ -170,6 +170,7 @@ def render_record(row: Row, detail: Detail, site: Site) -> str:
         here="record",
         root="../",
         row=row,
+        usable=row.verdict in USABLE,
         cells=cells_of(row),
         detail=detail,
         plots=plots,

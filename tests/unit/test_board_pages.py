@@ -232,3 +232,14 @@ def test_too_many_rows_are_for_the_service() -> None:
     many = tuple(replace(one, row=replace(one.row, id=f"{at:016x}")) for at in range(2001))
     with pytest.raises(BadInputError, match="too many for one page"):
         write_board(Collection(many, (), frozenset()), Path("/nonexistent"))
+
+
+@pytest.mark.parametrize("verdict", ["VALID", "INVALID", "INCOMPLETE"])
+def test_a_refused_run_s_page_strikes_its_figures_out(verdict: str) -> None:
+    """Proves that each figure of a refused run is struck out, read out as not to be used, and none of a good one."""
+    page = render_record(row(verdict=verdict, reasons=("a reason",)), found(document()).detail, SITE)
+    struck = [tag for tag, _ in Outline(page).tags if tag == "s"]
+    assert page.count("not to be used: </span>") == len(struck)
+    assert bool(struck) == (verdict != "VALID")
+    assert ("must not be used" in page) == (verdict != "VALID")
+    assert (f'title="{row().figures["ips"]!r}"' in page) == (verdict == "VALID")

@@ -5,6 +5,11 @@
   const tray = document.getElementById("tray");
   const section = document.getElementById("compare");
   const table = document.getElementById("sides");
+  const more = document.getElementById("sides-more");
+  const command = document.getElementById("sides-command");
+  const MOST_NAMED = 12;
+  // The words of `iot-farm compare`; what is neither speed, latency nor energy is higher or lower.
+  const WORDS = { ips: ["faster", "slower"], latency: ["later", "sooner"], energy: ["more", "less"] };
   let chosen = [];
 
   function element(name, text, className) {
@@ -21,9 +26,27 @@
     return row.corrected[id] && !bothPublished ? row.corrected[id] : [value, value];
   }
 
-  function ratioText([low, high]) {
+  // How many times, never below 1, and which way; the page has no samples, so it does not say whether that is a difference.
+  function ratioText([low, high], id) {
     const short = (ratio) => (ratio >= 100 ? ratio.toFixed(0) : ratio.toPrecision(3));
-    return low === high ? `${short(low)}×` : `${short(low)} – ${short(high)}×`;
+    const times = (one, two) => (short(one) === short(two) ? short(one) : `${short(one)} to ${short(two)}`);
+    const [up, down] = WORDS[id.split("_")[0]] ?? ["higher", "lower"];
+    if (low < 1 && high > 1 && short(1 / low) !== "1.00" && short(high) !== "1.00") return `${short(1 / low)} times ${down} to ${short(high)} times ${up}`;
+    const [one, two, word] = high > 1 && short(high) !== "1.00" ? [Math.max(low, 1), high, up] : [Math.max(1 / high, 1), 1 / low, down];
+    return times(one, two) === "1.00" ? "1.00 times" : `${times(one, two)} times ${word}`;
+  }
+
+  // With names that a shell takes as they are; a publication has no samples.
+  function commandOf(rows) {
+    const runs = rows.filter((row) => row.origin !== "published");
+    const plain = runs.length > 1 && runs.length <= MOST_NAMED && runs.every((row) => /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/.test(row.name));
+    if (!plain) return "iot-farm compare";
+    return ["iot-farm compare", ...runs.map((row) => `${row.name}.json`), ...(runs.every((row) => row.usable) ? [] : ["--all"])].join(" ");
+  }
+
+  function hint() {
+    const box = table.parentElement;
+    more.hidden = section.hidden || box.scrollWidth <= box.clientWidth;
   }
 
   function ratioOf(row, reference, column) {
@@ -35,14 +58,12 @@
     if (column.energy && (row.virtual !== reference.virtual)) return { text: "virtual against published" };
     const both = row.origin === "published" && reference.origin === "published";
     const [one, base] = [rangeOf(row, column.id, both), rangeOf(reference, column.id, both)];
-    if (!one || !base || base[0] <= 0) return null;
+    if (!one || !base || one[0] <= 0 || base[0] <= 0) return null;
     const ratio = [one[0] / base[1], one[1] / base[0]];
     const doubtful = !(row.usable && reference.usable);
-    const text = ratioText(ratio) + (doubtful ? " (not valid)" : "");
+    const text = ratioText(ratio, column.id) + (doubtful ? " (not valid)" : "");
     const corrected = !both && (row.corrected[column.id] || reference.corrected[column.id]) ? "by the corrected range" : "";
-    if (doubtful || (ratio[0] <= 1 && ratio[1] >= 1) || column.better === "neither") return { text, corrected };
-    const good = (ratio[0] > 1) === (column.better === "higher");
-    return { text: `${text} ${good ? "better" : "worse"}`, className: good ? "better" : "worse", corrected };
+    return { text, corrected };
   }
 
   function show({ focus }) {
@@ -50,6 +71,8 @@
     table.replaceChildren();
     section.hidden = rows.length < 2;
     if (section.hidden) return;
+    table.style.setProperty("--systems", rows.length);
+    command.textContent = commandOf(rows);
     const head = table.createTHead().insertRow();
     head.append(element("th", "figure"));
     rows.forEach((row, at) => {
@@ -78,17 +101,18 @@
       rows.forEach((row, at) => {
         const cell = line.insertCell();
         cell.className = "number";
-        cell.append(element("span", row.texts[column.id] ?? "–"));
+        cell.append(element(row.usable || !(column.id in row.values) ? "span" : "s", row.texts[column.id] ?? "–"));
         if (row.corrected[column.id]) {
           cell.append(element("small", `corrected ${row.corrected[column.id].map((end) => end.toPrecision(3)).join(" – ")}`, "corrected"));
         }
         const ratio = at && column.better !== "neither" ? ratioOf(row, rows[0], column) : null;
         if (ratio) {
-          cell.append(element("small", ratio.text, ratio.className ?? "ratio"));
+          cell.append(element("small", ratio.text, "ratio"));
           if (ratio.corrected) cell.append(element("small", ratio.corrected, "ratio"));
         }
       });
     }
+    hint();
     if (focus) {
       const title = document.getElementById("compare-title");
       title.focus({ preventScroll: true });
@@ -117,6 +141,7 @@
       changed({ focus: false });
     });
   }
+  window.addEventListener("resize", hint);
   document.getElementById("tray-compare").addEventListener("click", () => changed({ focus: true }));
   document.getElementById("tray-clear").addEventListener("click", () => { chosen = []; changed({ focus: false }); });
 

@@ -198,14 +198,16 @@ function frontier(points, betterX, betterY) {
     const type = logarithmic.checked ? "log" : "linear";
     const mode = logarithmic.checked ? {} : { rangemode: "tozero" };
     const narrow = place.clientWidth < 600;
+    // Without points there is no scale either, and no line through the words.
+    const visible = points.length + doubtful.length > 0;
     const layout = {
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", height: narrow ? 360 : 430, hovermode: "closest",
       font: { family: "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif", size: 13 },
       margin: { l: 64, r: 16, t: 12, b: narrow ? 70 : 50 }, showlegend: data.length > 0 && !narrow,
       legend: { x: 1.02, y: 1 },
-      xaxis: { title: { text: titleOf(x) }, type, zeroline: false, automargin: true, ...mode, ...ticks(points.map((one) => one.x), type) },
-      yaxis: { title: { text: titleOf(y) }, type, zeroline: false, automargin: true, ...mode, ...ticks(points.map((one) => one.y), type) },
-      annotations: points.length + doubtful.length ? [] : [{
+      xaxis: { visible, title: { text: titleOf(x) }, type, zeroline: false, automargin: true, ...mode, ...ticks(points.map((one) => one.x), type) },
+      yaxis: { visible, title: { text: titleOf(y) }, type, zeroline: false, automargin: true, ...mode, ...ticks(points.map((one) => one.y), type) },
+      annotations: visible ? [] : [{
         text: plainLabel(`No row that is shown has both ${x.title} and ${y.title}.`), showarrow: false, x: 0.5, y: 0.5, xref: "paper", yref: "paper",
       }],
     };
