@@ -43,6 +43,8 @@ def test_the_answer_is_heard(service: Service, tmp_path: Path, typed: str, code:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=os.environ | {"NO_PROXY": "127.0.0.1"},
+        # A test run in the background of a shell inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
     ) as process:
         try:
             assert process.stderr is not None
