@@ -1,31 +1,13 @@
 """Errors of the service as a browser and as a program get them, from a real service."""
 
-from collections.abc import Iterator
-
 import httpx
-import pytest
 from board.archives import archive_of
-from board.serving import Service, served
 from hostile_texts import hostile_texts
 from run_records import run_record
 
 from harness.records.manifest import seal
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service for all tests of this module."""
-    with served(tmp_path_factory.mktemp("service") / "data") as made:
-        yield made
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    """Somebody with a token."""
-    with service.client() as made:
-        yield made
 
 
 def test_a_browser_gets_a_page_and_a_program_json(client: httpx.Client) -> None:

@@ -8,23 +8,15 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from board.serving import Service, served
+from board.serving import Service
 from run_records import run_record
 
 from harness.board.push import collect
 from harness.records.canonical import canonical
 from harness.records.manifest import seal
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One that all tests of this file share."""
-    with served(tmp_path_factory.mktemp("asked") / "data") as made:
-        yield made
 
 
 @pytest.mark.parametrize(

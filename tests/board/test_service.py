@@ -34,20 +34,6 @@ def good(number: int = 0, **changes: Any) -> dict[str, Any]:
     return seal({**run_record(run=f"{number:016x}").to_document(), **changes})
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One that all tests of this file share."""
-    with served(tmp_path_factory.mktemp("service") / "data") as made:
-        yield made
-
-
-@pytest.fixture
-def client(service: Service) -> Iterator[httpx.Client]:
-    """Alice."""
-    with service.client() as made:
-        yield made
-
-
 def _upload(client: httpx.Client, *documents: Any) -> list[dict[str, Any]]:
     answer = client.post("/api/uploads", content=archive_of(*documents))
     assert answer.status_code in (200, 201), answer.text
