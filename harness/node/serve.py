@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,12 @@ from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.farm.local import is_local
 from harness.models.weights import model_fingerprint
+from harness.node.intake import Intake
 from harness.node.node import Node
+from harness.node.seats import ComputedBlock, Seats
+from harness.partition.partition import INITIAL
 from harness.plan.plan import Placement, Plan
+from harness.plan.table import Share, shares_of
 from harness.rpc.binding import listen
 from harness.rpc.limits import Limits
 from harness.rpc.server import RpcServer
@@ -74,8 +79,8 @@ def serve(plan: Plan, placement: Placement, options: NodeOptions) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     refuse_taken_port(placement.address)
     _refuse_missing_core(options)
-    block, description = _load(plan, placement, options)
-    asyncio.run(_serve(plan, placement, block, description, options))
+    blocks, load, description = _load(plan, placement, options)
+    asyncio.run(_serve(plan, placement, _seats(plan, placement, blocks, load), description, options))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:
@@ -88,7 +93,10 @@ def _refuse_missing_core(options: NodeOptions) -> None:
         raise BadInputError(f"{options.threads} threads cannot keep to one core", "leave out --core or --threads")
 
 
-def _load(plan: Plan, placement: Placement, options: NodeOptions) -> tuple[Any, dict[str, Any]]:
+def _load(
+    plan: Plan, placement: Placement, options: NodeOptions
+) -> tuple[dict[Share, ComputedBlock], Callable[[Share], ComputedBlock], dict[str, Any]]:
+    """What a node begins with, what loads the rest, and what it says of itself; a spare begins with every share."""
     graph = plan.partition.graph
     threads = (
         1
@@ -97,8 +105,14 @@ def _load(plan: Plan, placement: Placement, options: NodeOptions) -> tuple[Any, 
     )
     configure(options.device, threads)
     weights = weight_source(graph, seed=options.seed, weights=options.weights)
-    block = load_block(plan.partition.block(placement.role, placement.part), weights)
-    slots = plan.partition.slots(placement.role)
+
+    def load(share: Share) -> ComputedBlock:
+        return load_block(plan.partition.block(share.role, share.part), weights)
+
+    own = Share(placement.role, placement.part)
+    blocks = {share: load(share) for share in (shares_of(plan.partition) if placement.spare else [own])}
+    slots = () if placement.spare else plan.partition.slots(placement.role)
+    outputs = () if placement.spare else plan.partition.outputs(placement.role)
     description = {
         "software": f"ck-iot-farm {harness.__version__}",
         "host": placement.address.host,
@@ -111,21 +125,37 @@ def _load(plan: Plan, placement: Placement, options: NodeOptions) -> tuple[Any, 
         "partition": plan.partition.name,
         "weights": weights.identity,
         "model_fingerprint": model_fingerprint(graph, weights.identity),
-        "block_fingerprint": block.fingerprint,
+        "block_fingerprint": "" if placement.spare else blocks[own].fingerprint,
         "runtime": ", ".join(f"{name} {version}" for name, version in versions().items()) + f", {options.device}",
         "threads": threads,
         "core": -1 if options.core is None else options.core,
         "pid": os.getpid(),
         "input_bytes": sum(plan.partition.message_bytes(tensor) for tensor, _ in slots),
-        "output_bytes": sum(plan.partition.message_bytes(tensor) for tensor in plan.partition.outputs(placement.role)),
+        "output_bytes": sum(plan.partition.message_bytes(tensor) for tensor in outputs),
     }
-    return block, description
+    return blocks, load, description
+
+
+def _seats(
+    plan: Plan,
+    placement: Placement,
+    blocks: dict[Share, ComputedBlock],
+    load: Callable[[Share], ComputedBlock],
+) -> Seats:
+    cut = plan.partition
+    targets = {
+        role.name: tuple(
+            target for tensor in cut.outputs(role.name) for target in cut.targets(tensor) if target != INITIAL
+        )
+        for role in cut.roles
+    }
+    return Seats(placement.address, plan.table, blocks, load, targets)
 
 
 async def _serve(
     plan: Plan,
     placement: Placement,
-    block: Any,
+    seats: Seats,
     description: dict[str, Any],
     options: NodeOptions,
 ) -> None:
@@ -135,8 +165,9 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     if options.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
-    node = Node(plan, placement, block, description, stopped.set, options.core)
-    largest = max(plan.partition.message_bytes(tensor) for tensor, _ in plan.partition.slots(placement.role))
+    node = Node(plan, placement, seats, description, stopped.set, options.core)
+    # Of any role: the node may be given another one.
+    largest = max(Intake(plan.partition, role.name).largest_bytes for role in plan.partition.roles)
     server = RpcServer(node, Limits.for_input(largest))
     await server.start((placement.address.host, placement.address.port))
     # What is loaded stays: the collector need not walk TensorFlow's objects again and again.

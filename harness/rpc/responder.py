@@ -55,6 +55,21 @@ class Handlers(Protocol):
     def stop(self, reason: str) -> None:
         """End the process soon, after this answer is out."""
 
+    def seat(self, run: str, table: dict[str, Any]) -> None:
+        """Take the fields of Table."""
+
+    def state(self) -> dict[str, Any]:
+        """The fields of NodeState."""
+
+    def join(self, address: str) -> None:
+        """Use a device."""
+
+    def leave(self, address: str) -> None:
+        """Do without a device."""
+
+    def watch(self) -> str:
+        """The state of a run, as JSON."""
+
 
 class Responder:
     """Answers the messages of protocol `image`.
