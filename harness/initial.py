@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from harness.dispatch import Arrival, Dispatcher, Send
 from harness.errors import FarmError
-from harness.farm.config import INITIAL
+from harness.farm.config import INITIAL, Address
 from harness.models.graph import FRAME
 from harness.partition.join import Join, Offer
 from harness.plan.plan import Plan
@@ -120,10 +120,10 @@ class Initial:
             self._dispatcher.forget(frame - _ACCOUNT_FRAMES)
         return sent_s
 
-    def change(self, table: Table) -> None:
-        """Send by a new table from now on; frames under way over a device that is not in it are sent again."""
-        self._outbox.keep(table.devices)
-        for send in self._dispatcher.change(table, time.monotonic()):
+    def change(self, table: Table, finishing: Collection[Address] = ()) -> None:
+        """Send by a new table from now on; frames under way over a device that is gone are sent again."""
+        self._outbox.keep(table.devices.union(finishing))
+        for send in self._dispatcher.change(table, time.monotonic(), finishing):
             self._post(send)
 
     def send_due(self) -> None:

@@ -24,6 +24,7 @@ _FORGIVEN_S = 60.0
 class _Device:
     alive: bool = False
     left: bool = False
+    newcomer: bool = False
     missed: int = 0
     departures: int = 0
     fit_from_s: float = 0.0
@@ -61,6 +62,10 @@ class Membership:
         device.missed = 0
         if not device.alive:
             device.alive = True
+            if device.newcomer:
+                # Not before it answers: a spare would be taken in its place.
+                device.newcomer = False
+                self._in_use += 1
             rest_s = min(FIRST_REST_S * 2 ** max(0, device.departures - 1), LONGEST_REST_S)
             device.fit_from_s = now_s + rest_s
         elif now_s - device.fit_from_s > _FORGIVEN_S:
@@ -91,8 +96,7 @@ class Membership:
         """Somebody wants a device to be used, one of the farm or another one."""
         device = self._devices.get(address)
         if device is None:
-            self._devices[address] = _Device()
-            self._in_use += 1
+            self._devices[address] = _Device(newcomer=True)
         else:
             device.left = False
 

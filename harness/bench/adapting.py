@@ -196,8 +196,9 @@ class Adapting:
             table = replace(assign(self._costs_s, chosen, self.table), epoch=self._epoch)
             why = self._why(table)
             if await self._ready(table, run) and run == self._run:
+                finishing = [one for one in self.table.devices - table.devices if self.membership.alive(one)]
                 self.table = table
-                self._initial.change(table)
+                self._initial.change(table, finishing)
                 self.changes.append(Change(self._loop.time(), why, table))
                 self._say(f"epoch {table.epoch}: {why}")
 

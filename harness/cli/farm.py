@@ -1,4 +1,4 @@
-"""`iot-farm farm up|status|down`: the nodes of a farm on this machine, in the background."""
+"""`iot-farm farm`: the nodes of a farm on this machine, in the background; the group of all commands of a farm."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.farm_live import join, leave, watch
 from harness.cli.options import json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
 
 @click.group()
 def farm() -> None:
-    """Start, look at and stop the nodes of a farm on this machine.
+    """Start, look at and stop the nodes of a farm on this machine; join and leave while a run is at work.
 
     \b
     Examples:
       iot-farm farm up farm-11-local
       iot-farm farm status farm-11-local
+      iot-farm farm watch farm-11-local
       iot-farm farm down farm-11-local
     """
+
+
+for _command in (watch, join, leave):
+    farm.add_command(_command)
 
 
 @farm.command(short_help="Start the nodes of this machine, and wait until they are ready.")
