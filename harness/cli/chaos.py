@@ -55,9 +55,10 @@ def chaos(
     from harness.cli.progress import progress_for
     from harness.cli.targets import farm_plan, find_farm
     from harness.errors import BadInputError
+    from harness.node.blocks import NodeOptions, local_placements
     from harness.node.fleet import Fleet
     from harness.node.launch import node_command, state_folder
-    from harness.node.serve import NodeOptions, local_placements, refuse_taken_port
+    from harness.node.serve import refuse_taken_port
     from harness.records.store import require_writable, results_folder
 
     farm_file = find_farm(target)

@@ -71,8 +71,8 @@ def up(
       iot-farm farm up farm.json --seed 7 --threads 1
     """
     from harness.errors import FarmError, UserError
+    from harness.node.blocks import NodeOptions
     from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
-    from harness.node.serve import NodeOptions
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)

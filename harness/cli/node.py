@@ -47,8 +47,9 @@ def node(
     from harness.cli.targets import farm_plan, find_farm
     from harness.errors import BadInputError
     from harness.farm.config import NODE_PORT, SPARE, Address
+    from harness.node.blocks import NodeOptions
     from harness.node.launch import run_foreground
-    from harness.node.serve import NodeOptions, serve
+    from harness.node.serve import serve
     from harness.plan.plan import Placement
 
     farm_file = find_farm(target)

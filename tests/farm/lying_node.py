@@ -7,6 +7,7 @@ it pass; only the check of its results can find it.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy as np
 import harness
 from harness.farm.config import NODE_PORT, Address, FarmConfig
 from harness.node import serve as serving
+from harness.node.blocks import NodeOptions, keras_blocks
 from harness.node.intake import Intake
 from harness.node.node import Node
 from harness.partition.paper import partition_for
@@ -94,7 +96,7 @@ def main(farm_file: str, address: str, lie: str) -> None:
     farm = FarmConfig.load(Path(farm_file))
     plan = make_plan(partition_for(farm), farm)
     placement = plan.at(Address.parse(address, NODE_PORT))
-    options = serving.NodeOptions(seed=2018, threads=1)
+    options = NodeOptions(seed=2018, threads=1)
     nodes = {
         "swap": SwappingNode,
         "double": DoublingNode,
@@ -107,15 +109,13 @@ def main(farm_file: str, address: str, lie: str) -> None:
     if lie == "version":
         harness.__version__ = "0.0.1"
     if lie == "seed":
-        honest = serving._load
 
-        def load(plan, placement, options):
-            _, _, description = honest(plan, placement, options)
-            blocks, loader, _ = honest(plan, placement, serving.NodeOptions(seed=7, threads=1))
-            return blocks, loader, description
+        def other_blocks(plan, options):
+            return replace(keras_blocks(plan, options), load=keras_blocks(plan, NodeOptions(seed=7, threads=1)).load)
 
-        serving._load = load
-    serving.serve(plan, placement, options)
+        serving.serve(plan, placement, options, other_blocks)
+    else:
+        serving.serve(plan, placement, options)
 
 
 if __name__ == "__main__":
