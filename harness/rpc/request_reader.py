@@ -13,6 +13,7 @@ _CHUNK_BYTES: Final = 65_536
 """What is read at once while nothing is known of the message; holds a whole call of 25 kB."""
 _DIRECT_ABOVE_BYTES: Final = 32_768
 """Bodies longer than this are received in place, without passing through the parser."""
+_VERSIONS: Final = ("1.0", "1.1")
 _HEAD_END: Final = b"\r\n\r\n"
 _CHUNK_OVERHEAD_BYTES: Final = 32
 """Chunk header and line ends that are not counted against the limit of the headers."""
@@ -191,10 +192,13 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         """The body follows."""
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise RefusalError(400, f"HTTP/{version} is not spoken here, but HTTP/1.1")
         if self._parser.get_method() != b"POST":
             raise RefusalError(405, "Avro calls are POST requests", "Allow: POST\r\n")
         self._keep_alive = self._parser.should_keep_alive()
-        self._old = self._parser.get_http_version() != "1.1"
+        self._old = version != "1.1"
         if self._content_bytes > _DIRECT_ABOVE_BYTES:
             # Not filled with zeros: a peer that announces much and sends little takes no memory.
             self._target = np.empty(self._content_bytes, np.uint8).data
