@@ -22,7 +22,7 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -35,13 +35,14 @@ from harness.plan.plan import Placement, Plan, make_plan
 from harness.rpc.client import RpcClient
 from harness.rpc.identity import Identity
 from harness.rpc.limits import Limits
-from harness.rpc.server import RpcServer
+from harness.rpc.server import Handlers, RpcServer
 
 RUN: Final = "audit"
 PARTITION: Final = "alexnet-5"
 ROLE: Final = "block3"
 """Takes two halves, so that a part may be out of its range, and sends one result to the initial."""
 _READY_S: Final = 180.0
+_MOST_RESULT_BYTES: Final = 1_000_000
 _MODEL: Final = "stand-in"
 
 
@@ -138,7 +139,7 @@ class Frames:
 
 
 class _Results:
-    """The initial: takes results."""
+    """The initial, as far as it takes results; it hears no other message."""
 
     def __init__(self) -> None:
         self.queue: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
@@ -170,7 +171,7 @@ def real_node(folder: Path) -> Iterator[tuple[Target, Frames]]:
         _loop() as loop,
     ):
         try:
-            sink = RpcServer(results, Limits.for_input(1_000_000))  # type: ignore[arg-type]  it hears `forward` alone
+            sink = RpcServer(cast("Handlers", results), Limits.for_input(_MOST_RESULT_BYTES))
             loop.call(sink.start((plan.farm.initial.host, plan.farm.initial.port)))
             until = time.monotonic() + _READY_S
             while "ready: " not in log.read_text("utf-8", "replace"):
@@ -201,7 +202,7 @@ def inner_node(folder: Path, **limits: float) -> Iterator[tuple[Target, Frames]]
 
     async def start() -> tuple[RpcServer, RpcServer, Node]:
         node = Node(plan, placement, lambda *inputs: (np.sum(inputs, axis=0),), {"model_fingerprint": _MODEL}, _nothing)
-        sink = RpcServer(results, Limits.for_input(1_000_000))  # type: ignore[arg-type]
+        sink = RpcServer(cast("Handlers", results), Limits.for_input(_MOST_RESULT_BYTES))
         await sink.start((plan.farm.initial.host, plan.farm.initial.port))
         server = RpcServer(node, chosen)
         await server.start(target.address)
