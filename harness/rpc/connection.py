@@ -62,7 +62,7 @@ class ServerConnection(asyncio.BufferedProtocol):
 
     Attributes:
         opened: when it came about (monotonic, s).
-        proven: whether a whole message has come on it.
+        proven: whether a message that could be answered has come on it.
         message_since: when the first byte of the message in progress came; None between two.
         last_active: when the last bytes came.
         pending_bytes: bytes of the message in progress that are held.
@@ -106,7 +106,6 @@ class ServerConnection(asyncio.BufferedProtocol):
         reader.received(nbytes)
         if reader.requests or self.message_since is None:
             self.message_since = self.last_active if reader.begun else None
-        self.proven = self.proven or bool(reader.requests)
         for request in reader.requests:
             self._serve(request)
         reader.requests.clear()
@@ -167,6 +166,7 @@ class ServerConnection(asyncio.BufferedProtocol):
         except WireFormatError as error:
             self._refuse(RefusalError(400, f"malformed Avro: {error}"))
             return
+        self.proven = True
         if answer is VOID and request.keep_alive and not request.old:
             self._transport.write(_ACKNOWLEDGEMENT)
             return

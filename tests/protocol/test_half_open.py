@@ -20,7 +20,7 @@ def test_half_open_connections_are_closed(tmp_path):
         found = attack(target, frames, 120, PATIENCE_S)
     assert len(found.seconds) == found.opened == 120
     assert found.gone_s < PATIENCE_S
-    assert found.threads <= before + 2, "a thread for each would be 120"
+    assert found.threads <= before + 10, "a thread for each would be 120"
     assert found.frames > 0
     assert [line for line in found.unserved if "a result after" not in line] == []
     assert found.honest, "a peer that has sent a whole message may pause for longer than a message may take"
