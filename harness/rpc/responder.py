@@ -149,5 +149,7 @@ def _describe(name: str, error: Exception) -> str:
 
 
 def _error(handshake: bytes, text: str) -> bytes:
-    readable = text[:_MAX_ERROR_CHARACTERS].encode("utf-8", "replace").decode()
-    return handshake + _NO_METADATA + _STRING_ERROR + encode_string(readable)
+    # One line of what can be read: a role or a tag that is quoted may hold line ends and marks that turn the text.
+    short = text[:_MAX_ERROR_CHARACTERS]
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in short)
+    return handshake + _NO_METADATA + _STRING_ERROR + encode_string(shown)
