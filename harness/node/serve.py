@@ -14,7 +14,6 @@ from typing import Any
 from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.node.blocks import BlockSource, NodeOptions, description, first_blocks, keras_blocks
-from harness.node.intake import Intake
 from harness.node.node import Node
 from harness.node.seats import ComputedBlock, Seats
 from harness.partition.partition import INITIAL
@@ -58,7 +57,7 @@ def serve(
     source = blocks_of(plan, options)
     blocks = first_blocks(plan, placement, source)
     told = description(plan, placement, options, source, blocks)
-    asyncio.run(_serve(plan, placement, _seats(plan, placement, blocks, source.load), told, options))
+    asyncio.run(_serve(plan, placement, seats_of(plan, placement, blocks, source.load), told, options))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:
@@ -71,12 +70,13 @@ def _refuse_missing_core(options: NodeOptions) -> None:
         raise BadInputError(f"{options.threads} threads cannot keep to one core", "leave out --core or --threads")
 
 
-def _seats(
+def seats_of(
     plan: Plan,
     placement: Placement,
     blocks: dict[Share, ComputedBlock],
     load: Callable[[Share], ComputedBlock],
 ) -> Seats:
+    """The seats of a node that begins with some blocks, and loads others where a table asks for them."""
     cut = plan.partition
     targets = {
         role.name: tuple(
@@ -102,8 +102,7 @@ async def _serve(
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
     node = Node(plan, placement, seats, told, stopped.set, options.core)
     # Of any role: the node may be given another one.
-    largest = max(Intake(plan.partition, role.name).largest_bytes for role in plan.partition.roles)
-    server = RpcServer(node, Limits.for_input(largest))
+    server = RpcServer(node, Limits.for_input(plan.partition.largest_message_bytes))
     await server.start((placement.address.host, placement.address.port))
     # What is loaded stays: the collector need not walk TensorFlow's objects again and again.
     gc.collect()
