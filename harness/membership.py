@@ -52,6 +52,11 @@ class Membership:
         """Whether a device answers."""
         return self._devices[address].alive
 
+    def sound(self, address: Address) -> bool:
+        """Whether a device answered its latest beat."""
+        device = self._devices.get(address)
+        return device is not None and device.alive and not device.missed
+
     def left(self, address: Address) -> bool:
         """Whether a device was asked to leave."""
         return self._devices[address].left

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.stand_ins.reference import stand_in_reference
-from harness.bench.chaos import ChaosOutcome, run_under_fire, start_all
+from harness.bench.chaos import ChaosOutcome, run_under_fire, start_all, wait_until_ready
 from harness.bench.faults import Fault
 from harness.bench.options import RunOptions
 from harness.bench.progress import Progress, Silent
@@ -40,6 +40,13 @@ class StandInFarm:
     plan: Plan
     fleet: Fleet
     reference: Reference
+
+    def mend(self) -> None:
+        """Start every node again that has ended, and wait until all are ready."""
+        for address in self.fleet.addresses:
+            if not self.fleet.running(address):
+                self.fleet.restart(address)
+        wait_until_ready(self.fleet, self.plan, READY_S)
 
     def run(
         self, seconds: float, faults: Sequence[Fault] = (), told: Progress | None = None, **options: object
@@ -75,6 +82,7 @@ def stand_in_farm(
     spares: int = 1,
     net: str = "127.0.44",
     extra: Mapping[str, Sequence[str]] | None = None,
+    user: Callable[[], int] | None = None,
 ) -> Iterator[StandInFarm]:
     """A farm of stand-in nodes, up on entry and gone on exit.
 
@@ -83,7 +91,8 @@ def stand_in_farm(
         name: partition of the paper.
         spares: devices that stand ready.
         net: first three numbers of the addresses.
-        extra: role (or "role part") -> further options of its node processes, see `benchmarks.stand_ins.node`.
+        extra: role, "role part" or host -> further options of its node processes, see `benchmarks.stand_ins.node`.
+        user: gives the user id that the next node process runs as (root alone can do that).
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-stand-ins.json"
@@ -93,8 +102,10 @@ def stand_in_farm(
     options = extra or {}
 
     def command(placement: Placement) -> list[str]:
-        own = [*options.get(placement.role, ()), *options.get(f"{placement.role} {placement.part}", ())]
-        base = [sys.executable, "-m", "benchmarks.stand_ins.node", "--target", str(file)]
+        names = (placement.role, f"{placement.role} {placement.part}", placement.address.host)
+        own = [option for name in names for option in options.get(name, ())]
+        other = ["setpriv", f"--reuid={user()}", "--clear-groups"] if user else []
+        base = [*other, sys.executable, "-m", "benchmarks.stand_ins.node", "--target", str(file)]
         return [*base, "--address", str(placement.address), *own]
 
     with Fleet(command, folder / "logs") as fleet:

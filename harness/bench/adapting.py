@@ -24,6 +24,7 @@ BEAT_S = 0.25
 _ANSWER_S = 2.0
 _LOADING_S = 20.0
 """A device may take so long to build a block before it counts as gone."""
+_COMPLAINTS = 2
 _LOOK_S = 0.02
 _TICK_S = 0.05
 
@@ -83,6 +84,7 @@ class Adapting:
         self._run = ""
         self._served: dict[Address, str] = {}
         self._beginning: set[Address] = set()
+        self._complaints: dict[Address, int] = {}
         self._epoch = self.table.epoch
         self._loop = asyncio.get_running_loop()
         self._clients: dict[Address, RpcClient] = {}
@@ -174,11 +176,21 @@ class Adapting:
         if state["run"] == self._run or not self._run:
             self.states[address] = state
             members.answered(address, self._loop.time())
+            self._look_for_cuts(address, state["unreachable"])
         elif address not in self._beginning:
             if self._served.pop(address, "") == self._run:
                 # Started anew since: what it held is lost, and it knows neither run nor table.
                 members.gone(address)
             await self._begin_on(address)
+
+    def _look_for_cuts(self, address: Address, unreachable: list[str]) -> None:
+        """A device that does not reach another one, which we do reach, is no use beside it: another takes its place."""
+        cut = [one for one in unreachable if self.membership.sound(Address.parse(one, NODE_PORT))]
+        self._complaints[address] = self._complaints.get(address, 0) + 1 if cut else 0
+        if self._complaints[address] >= _COMPLAINTS and address in self.table.devices:
+            self._say(f"{address} does not reach {', '.join(cut)}")
+            self._complaints[address] = 0
+            self.membership.gone(address)
 
     async def _send_again(self) -> None:
         while True:

@@ -100,12 +100,21 @@ def start_all(fleet: Fleet, plan: Plan, timeout_s: float, say: Callable[[str], N
     """
     for placement in plan.placements:
         fleet.start(placement)
+    wait_until_ready(fleet, plan, timeout_s)
+    say(f"{len(plan.placements)} nodes are ready")
+
+
+def wait_until_ready(fleet: Fleet, plan: Plan, timeout_s: float) -> None:
+    """Wait until every node of a plan answers as the one that it should be.
+
+    Raises:
+        FarmError: one ended, or was not ready in time.
+    """
     until_s = time.monotonic() + timeout_s
     while True:
         reports = asyncio.run(ask_nodes(plan))
         missing = [str(report.placement) for report in reports if report.problem]
         if not missing:
-            say(f"{len(reports)} nodes are ready")
             return
         for address in fleet.addresses:
             if not fleet.running(address):

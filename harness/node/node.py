@@ -36,6 +36,7 @@ Tagger = Callable[[int, Route], str]
 Message = tuple[Address, str, memoryview, str]
 """Address, next role, payload, tag."""
 
+_SILENT_S = 1.0
 _ABANDONED_S = 10.0
 """A half that has waited for so long belongs to an attempt that came to nothing."""
 
@@ -126,6 +127,7 @@ class Node:
             ],
             "waiting": self._held,
             "computed": 0 if run is None else run.statistics.computed,
+            "unreachable": [str(address) for address in self._outbox.silent(_SILENT_S)],
             "error": self._seats.error,
         }
 

@@ -97,6 +97,10 @@ class Lane:
             self._move(before, wait=False)
         return self._state is not _State.IDLE
 
+    def silent(self, since_s: float) -> bool:
+        """Whether a parcel is out, and nothing has come from the receiver since a time of the loop's clock."""
+        return self._out is not None and self._posted_s < since_s
+
     def forget(self) -> None:
         """Drop what waits and what is tried again: nobody wants it any more; to be called on the loop."""
         with self._lock:
@@ -202,6 +206,8 @@ class Lane:
             except (PeerUnreachableError, PeerTimeoutError, RemoteError) as error:
                 if _final(error) or self._loop.time() + pause_s >= deadline:
                     raise
+                if isinstance(error, RemoteError):
+                    self._posted_s = self._loop.time()  # busy, and there
             else:
                 return
             await asyncio.sleep(pause_s)

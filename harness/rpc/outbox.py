@@ -57,6 +57,11 @@ class Outbox:
         for lane in tuple(self._lanes.values()):
             lane.forget()
 
+    def silent(self, for_s: float) -> list[Address]:
+        """Who has been sent something, and has not been heard of for so long."""
+        since_s = self._loop.time() - for_s
+        return [address for address, lane in tuple(self._lanes.items()) if lane.silent(since_s)]
+
     def keep(self, addresses: Collection[Address]) -> None:
         """Drop what has not been delivered to anybody else; to be called on the event loop."""
         for address, lane in tuple(self._lanes.items()):

@@ -84,7 +84,15 @@ class Recorder:
     def state(self) -> dict[str, Any]:
         """Fields of every type."""
         held = [{"role": "fc1", "part": 1, "block_fingerprint": "ab12"}]
-        return {"run": self.run, "epoch": -1, "held": held, "waiting": 3, "computed": 4, "error": ""}
+        return {
+            "run": self.run,
+            "epoch": -1,
+            "held": held,
+            "waiting": 3,
+            "computed": 4,
+            "unreachable": ["a:1"],
+            "error": "",
+        }
 
     def join(self, address: str) -> None:
         """Say what came in the error."""
