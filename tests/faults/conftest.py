@@ -1,0 +1,73 @@
+"""One farm for all rows that need nodes; what its devices say of their clock and their cooling is steered by files."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from farms import Farm, running_farm
+
+WALL_CLOCK = '''
+"""Imported by every Python that starts with this folder on its path: a wall clock that stands wrong."""
+
+import datetime
+import pathlib
+import time
+
+_offset = pathlib.Path(__file__).with_name("offset_s")
+_time, _time_ns, _datetime = time.time, time.time_ns, datetime.datetime
+
+
+def _offset_s():
+    return float(_offset.read_text())
+
+
+class _Datetime(_datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return _datetime.now(tz) + datetime.timedelta(seconds=_offset_s())
+
+
+time.time = lambda: _time() + _offset_s()
+time.time_ns = lambda: _time_ns() + int(1e9 * _offset_s())
+datetime.datetime = _Datetime
+'''
+
+
+@dataclass
+class Devices:
+    """What the devices of the farm are told to say.
+
+    Attributes:
+        farm: the farm.
+        throttled: file of the answer of `vcgencmd get_throttled`.
+    """
+
+    farm: Farm
+    throttled: Path
+
+
+@pytest.fixture(scope="session")
+def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devices]:
+    """The five-device AlexNet farm, whose devices have a firmware tool."""
+    folder = tmp_path_factory.mktemp("faults")
+    throttled = folder / "throttled"
+    throttled.write_text("throttled=0x0\n")
+    tool = folder / "bin" / "vcgencmd"
+    tool.parent.mkdir()
+    tool.write_text(f"#!/bin/sh\ncat {throttled}\n")
+    tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
+        with running_farm(folder, "alexnet-5") as farm:
+            yield Devices(farm, throttled)
+
+
+@pytest.fixture
+def farm(devices: Devices) -> Farm:
+    """The same farm, for rows that ask no more of it."""
+    return devices.farm
