@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from farms import Farm, running_farm
 
+AHEAD_S = 3 * 86_400.0
 WALL_CLOCK = '''
 """Imported by every Python that starts with this folder on its path: a wall clock that stands wrong."""
 
@@ -38,22 +40,38 @@ datetime.datetime = _Datetime
 '''
 
 
+def wrong_clock(folder: Path, offset_s: float) -> Path:
+    """Make a folder whose presence on Python's path sets the wall clock; returns the file of its offset, s."""
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(WALL_CLOCK)
+    offset = folder / "offset_s"
+    offset.write_text(str(offset_s))
+    return offset
+
+
+def with_clock(offset: Path) -> str:
+    """Python's path with that folder before all others."""
+    return f"{offset.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+
+
 @dataclass
 class Devices:
     """What the devices of the farm are told to say.
 
     Attributes:
         farm: the farm.
-        throttled: file of the answer of `vcgencmd get_throttled`.
+        throttled: file of what `vcgencmd get_throttled` answers on each.
+        clock: file of the seconds by which their wall clocks stand wrong.
     """
 
     farm: Farm
     throttled: Path
+    clock: Path
 
 
 @pytest.fixture(scope="session")
 def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devices]:
-    """The five-device AlexNet farm, whose devices have a firmware tool."""
+    """The five-device AlexNet farm, its devices three days ahead of this machine."""
     folder = tmp_path_factory.mktemp("faults")
     throttled = folder / "throttled"
     throttled.write_text("throttled=0x0\n")
@@ -61,10 +79,14 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devices]:
     tool.parent.mkdir()
     tool.write_text(f"#!/bin/sh\ncat {throttled}\n")
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
-    with pytest.MonkeyPatch.context() as environment:
+    clock = wrong_clock(folder / "clock", AHEAD_S)
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as stack:
         environment.setenv("PATH", f"{tool.parent}{os.pathsep}{os.environ['PATH']}")
-        with running_farm(folder, "alexnet-5") as farm:
-            yield Devices(farm, throttled)
+        # The clock is that of the nodes alone, and not of the runs.
+        with pytest.MonkeyPatch.context() as nodes:
+            nodes.setenv("PYTHONPATH", with_clock(clock))
+            farm = stack.enter_context(running_farm(folder, "alexnet-5"))
+        yield Devices(farm, throttled, clock)
 
 
 @pytest.fixture
