@@ -36,6 +36,7 @@ from harness.partition.paper import partition_for
 from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
+from harness.records.rules_devices import throttling_finding
 from harness.records.rules_frames import LEAST_IMAGES
 from harness.records.window import window_metrics
 
@@ -248,13 +249,15 @@ def _record(
     }
     if ledger.largest_error is not None and ledger.largest_error < float("inf"):
         metrics["largest_error"] = ledger.largest_error
+    throttling = throttling_finding(devices)
+    throttled = [] if throttling.passed is not False else [f"{throttling.rule}: {throttling.detail}"]
     verdict = judge(
         ledger,
         frames=options.frames,
         separation=reference.separation,
         window_s=metrics.get("window_s"),
         more=options.least_s > 0,
-        node_reasons=node_reasons,
+        node_reasons=[*node_reasons, *throttled],
     )
     return Record(
         run=run,
