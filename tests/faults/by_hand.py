@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import secrets
 from collections.abc import AsyncIterator
@@ -92,6 +93,10 @@ class Work:
         tensor = self._cut.inputs(role)[0]
         return str(Identity(self.run, frame, tensor, part, self._cut.parts_of(tensor), self._model))
 
+    def parcel(self, frame: int, role: str = FIRST, part: int = 0) -> tuple[bytes, str, str]:
+        """That tensor with its role and identity."""
+        return self.tensor(frame, role, part), role, self.tag(frame, role, part)
+
     def tensor(self, frame: int, role: str = FIRST, part: int = 0) -> bytes:
         """Bytes for that tensor, of its own for each frame and part."""
         tensor = self._cut.inputs(role)[0]
@@ -136,13 +141,13 @@ async def work(farm: Farm) -> AsyncIterator[Work]:
         await server.close()
 
 
-async def deliver(outbox: Outbox, where: tuple[str, int], payload: bytes, role: str, tag: str) -> FarmError | None:
-    """Hand a parcel over as the farm does, and say what became of it."""
+async def deliver(outbox: Outbox, where: tuple[str, int], *parcels: tuple[bytes, str, str]) -> list[FarmError | None]:
+    """Hand payloads, each with role and tag, over as the farm does: in order; says what became of each."""
     loop = asyncio.get_running_loop()
-    told: asyncio.Future[FarmError | None] = loop.create_future()
-
-    def done(error: FarmError | None) -> None:
-        loop.call_soon_threadsafe(told.set_result, error)
-
-    outbox.put(Address(*where), Parcel(payload, role, tag, done))
-    return await asyncio.wait_for(told, ANSWER_S)
+    told: list[asyncio.Future[FarmError | None]] = []
+    for payload, role, tag in parcels:
+        future: asyncio.Future[FarmError | None] = loop.create_future()
+        told.append(future)
+        done = functools.partial(loop.call_soon_threadsafe, future.set_result)
+        outbox.put(Address(*where), Parcel(payload, role, tag, done))
+    return await asyncio.wait_for(asyncio.gather(*told), ANSWER_S)

@@ -66,8 +66,7 @@ def test_row_13_reset_at_byte_k(farm: Farm) -> None:
                 reset.first = 1
                 outbox = Outbox(ANSWER_S)
                 async with ToxicProxy(node, reset) as proxy:
-                    error = await deliver(outbox, proxy.address, at.tensor(frame), FIRST, at.tag(frame))
-                    assert error is None, (reset.limit_bytes, error)
+                    assert await deliver(outbox, proxy.address, at.parcel(frame)) == [None], reset.limit_bytes
                     assert proxy.lines > 1, f"nothing was reset at {reset.limit_bytes}"
                 await outbox.close()
             await at.until(len(resets))
@@ -130,10 +129,8 @@ def test_row_15_duplicates(farm: Farm, role: str, stream: str) -> None:
             parts = 2 if role == LAST else 1
             async with ToxicProxy(_place(at.address(role)), toxic) as proxy:
                 outbox = Outbox(ANSWER_S)
-                for frame in range(frames):
-                    for part in range(parts):
-                        sent = at.tensor(frame, role, part), role, at.tag(frame, role, part)
-                        assert await deliver(outbox, proxy.address, *sent) is None
+                parcels = [at.parcel(frame, role, part) for frame in range(frames) for part in range(parts)]
+                assert not any(await deliver(outbox, proxy.address, *parcels))
                 await at.until(frames)
                 await outbox.close()
             await asyncio.sleep(0.2)
@@ -164,9 +161,8 @@ def test_row_16_halves_out_of_order(farm: Farm) -> None:
                 async def send(sender: int) -> None:
                     outbox = Outbox(ANSWER_S)
                     part, first = divmod(sender, 2)
-                    for frame in range(first, frames, 2):
-                        sent = at.tensor(frame, LAST, part), LAST, at.tag(frame, LAST, part)
-                        assert await deliver(outbox, proxy.address, *sent) is None
+                    parcels = [at.parcel(frame, LAST, part) for frame in range(first, frames, 2)]
+                    assert not any(await deliver(outbox, proxy.address, *parcels))
                     await outbox.close()
 
                 await asyncio.gather(*map(send, range(senders)))
