@@ -34,7 +34,6 @@ class Results:
 
     def __init__(self) -> None:
         self.came: dict[int, list[str]] = {}
-        self.changed = asyncio.Condition()
 
     def forward(self, input: bytes | memoryview, next: str, tag: str) -> None:  # noqa: A002
         """Keep a result."""

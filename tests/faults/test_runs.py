@@ -86,8 +86,10 @@ def test_row_23_clock_steps(devices: Devices, tmp_path: Path, whose: str) -> Non
     latencies_s = [frame["verified_s"] - frame["sent_s"] for frame in record["frames"]]
     assert len(latencies_s) == FRAMES
     assert 0 < min(latencies_s) <= max(latencies_s) <= record["metrics"]["window_s"] < took_s
-    apart_s = path.stat().st_mtime - _time_of(record["started_utc"])
-    assert (apart_s < -DAY_S / 2) == (whose != "nodes"), "the control"
+    assert (_time_of(record["started_utc"]) > time.time() + DAY_S / 2) == (whose != "nodes"), "the control"
+    here_s, *nodes_s = (_time_of(device["before"]["clock_utc"]) for device in record["devices"])
+    ahead_s = AHEAD_S - (0 if whose == "nodes" else DAY_S)
+    assert all(abs(node_s - here_s - ahead_s) < WAIT_S for node_s in nodes_s), "how wrong they stand is recorded"
 
 
 def _time_of(utc: str) -> float:

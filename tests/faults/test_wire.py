@@ -95,7 +95,7 @@ def test_row_14_truncated_or_trickled(how: str) -> None:
             good = RpcClient(*served.address)
             async with ToxicProxy(served.address, toxic) as proxy:
                 ill = RpcClient(*proxy.address)
-                trickling = asyncio.create_task(ill.forward(tensor, "fc1", "ill", 3.0))
+                trickling = asyncio.create_task(ill.forward(tensor, "fc1", "ill", 2.0))
                 served_meanwhile = 0
                 while not trickling.done():
                     await good.forward(tensor, "fc1", "good", ANSWER_S)

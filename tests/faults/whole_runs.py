@@ -15,7 +15,7 @@ from farms import Farm
 from harness.errors import BadInputError
 from harness.records.store import read_record
 
-FRAMES = 100
+FRAMES = 60
 WAIT_S = 60
 
 
