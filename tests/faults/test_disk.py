@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from faults.conftest import Devices
 from faults.whole_runs import FRAMES, WAIT_S, run_command, unreadable
+from run_records import run_record
 
-from benchmarks.audit.kills import template
 from harness.errors import BadInputError
-from harness.records.record import Record
 from harness.records.store import write_record
 
 ROOM_BYTES = 8192
@@ -84,19 +83,11 @@ def test_row_24_no_room(devices: Devices, tmp_path: Path) -> None:
             assert list(out.iterdir()) == []
 
 
-@pytest.fixture(scope="module")
-def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """A good one."""
-    return template(tmp_path_factory.mktemp("template"))[0]
-
-
 @pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS])
 @pytest.mark.parametrize("call", ["mkstemp", "fsync of the file", "chmod", "replace", "fsync of the folder", "open"])
-def test_row_24_every_call_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: Record, call: str, number: int
-) -> None:
+def test_row_24_every_call_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int) -> None:
     """Whichever step of filing meets the error, it is told in one line; what is there afterwards is whole or absent."""
-    folder = tmp_path / "records"
+    record, folder = run_record(), tmp_path / "records"
     name, _, of = call.partition(" of the ")
     calls = 0
     module = __import__("tempfile") if name == "mkstemp" else os
