@@ -13,6 +13,7 @@ import pytest
 from farms import Farm, running_farm
 
 AHEAD_S = 3 * 86_400.0
+UNTHROTTLED = "throttled=0x0\n"
 WALL_CLOCK = '''
 """Imported by every Python that starts with this folder on its path: a wall clock that stands wrong."""
 
@@ -74,7 +75,7 @@ def devices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devices]:
     """The five-device AlexNet farm, its devices three days ahead of this machine."""
     folder = tmp_path_factory.mktemp("faults")
     throttled = folder / "throttled"
-    throttled.write_text("throttled=0x0\n")
+    throttled.write_text(UNTHROTTLED)
     tool = folder / "bin" / "vcgencmd"
     tool.parent.mkdir()
     tool.write_text(f"#!/bin/sh\ncat {throttled}\n")

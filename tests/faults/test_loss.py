@@ -34,7 +34,7 @@ def namespace() -> list[str]:
     pytest.skip("SKIPPED ROW 12 in part: this user may use nft in no network; test_row_12_stalls stands in for it")
 
 
-@pytest.mark.parametrize(("percent", "frames"), [(0, 200), (1, 600), (5, 120), (20, 20)])
+@pytest.mark.parametrize(("percent", "frames"), [(0, 200), (1, 600), (5, 80), (20, 16)])
 def test_row_12_loss(percent: int, frames: int) -> None:
     """Over a network that drops 1, 5 and 20 % of the packets every tensor arrives once and right; the rate is printed.
 
