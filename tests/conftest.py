@@ -11,7 +11,7 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-TOGETHER = {"ck", "farm"}
+TOGETHER = {"ck", "farm", "faults"}
 """Folders whose tests take turns where the suite runs in several processes: two farms of one of them would be slow."""
 LONGEST = "farm"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -35,8 +36,11 @@ from harness.partition.paper import partition_for
 from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
+from harness.records.rules_devices import throttling_finding
 from harness.records.rules_frames import LEAST_IMAGES
 from harness.records.window import window_metrics
+
+_LOADED_UTC, _LOADED_S = datetime.now(UTC), time.monotonic()
 
 
 def plan_of(options: RunOptions) -> Plan:
@@ -211,7 +215,9 @@ def _host(
 
 
 def _now_utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    # Counted on from one look at the wall clock: set in mid-run, it would let a run end before it started.
+    passed = timedelta(seconds=time.monotonic() - _LOADED_S)
+    return (_LOADED_UTC + passed).isoformat(timespec="milliseconds")
 
 
 def _record(
@@ -243,13 +249,15 @@ def _record(
     }
     if ledger.largest_error is not None and ledger.largest_error < float("inf"):
         metrics["largest_error"] = ledger.largest_error
+    throttling = throttling_finding(devices)
+    throttled = [] if throttling.passed is not False else [f"{throttling.rule}: {throttling.detail}"]
     verdict = judge(
         ledger,
         frames=options.frames,
         separation=reference.separation,
         window_s=metrics.get("window_s"),
         more=options.least_s > 0,
-        node_reasons=node_reasons,
+        node_reasons=[*node_reasons, *throttled],
     )
     return Record(
         run=run,

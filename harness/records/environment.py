@@ -8,6 +8,7 @@ import platform
 import shutil
 import subprocess
 import time
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,8 @@ def environment(root: Path = _ROOT) -> dict[str, Any]:
         ``machine``, ``system``, ``kernel``, ``board``, ``cpu``, ``cores``; ``governor`` and clocks in kHz
         (``frequency_khz``, ``frequency_min_khz``, ``frequency_max_khz``); ``throttled`` (the number of the Raspberry
         Pi's firmware); ``temperature_c``; ``memory_bytes``, ``memory_available_bytes``, ``swap_used_bytes``;
-        ``load_1min``; ``uptime_s``; ``python``, ``packages``, ``revision``. Whatever cannot be read is "unknown".
+        ``load_1min``; ``clock_utc`` (the device's own time of day); ``uptime_s``; ``python``, ``packages``,
+        ``revision``. Whatever cannot be read is "unknown".
     """
     memory = psutil.virtual_memory()
     return {
@@ -58,6 +60,7 @@ def environment(root: Path = _ROOT) -> dict[str, Any]:
         "memory_available_bytes": memory.available,
         "swap_used_bytes": psutil.swap_memory().used,
         "load_1min": os.getloadavg()[0],
+        "clock_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "uptime_s": round(time.time() - psutil.boot_time(), 1),
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},

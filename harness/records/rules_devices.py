@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -62,7 +63,7 @@ def device_findings(document: dict[str, Any]) -> list[Finding]:
     return [
         _looks_finding(document),
         _clock_finding(devices),
-        _throttling_finding(devices),
+        throttling_finding(devices),
         _software_finding(devices),
         judged("duration", "the window fits between start and end of the run", _duration_problems(document)),
     ]
@@ -243,7 +244,7 @@ def _of_all(rule: str, title: str, problems: list[str], silent: list[str]) -> Fi
     return judged(rule, title, problems)
 
 
-def _throttling_finding(devices: list[dict[str, Any]]) -> Finding:
+def throttling_finding(devices: Sequence[dict[str, Any]]) -> Finding:
     """Bits that came up during the run, or were up at its end; those of an earlier run are only told."""
     title = "no device was throttled or short of voltage"
     problems, silent = [], []

@@ -154,9 +154,12 @@ class RequestReader:
         except httptools.HttpParserUpgrade:
             self.refusal = RefusalError(400, "this server changes to no other protocol")
         except httptools.HttpParserCallbackError as error:
-            if not isinstance(error.__context__, RefusalError):
+            cause = error.__context__
+            if isinstance(cause, MemoryError):
+                cause = RefusalError(503, "there is no memory for this message")
+            if not isinstance(cause, RefusalError):
                 raise
-            self.refusal = error.__context__
+            self.refusal = cause
         except httptools.HttpParserError as error:
             self.refusal = RefusalError(400, f"malformed HTTP: {error}")
         # Neither body nor ordinary chunk heads: these are headers, trailers or chunk extensions. Where the

@@ -62,7 +62,7 @@ def analyzer(farm: Farm) -> Iterator[Analyzer]:
             process.terminate()
 
 
-def test_a_meter_gone_in_mid_run(alexnet_farm: Farm, tmp_path: Path) -> None:
+def test_row_25_meter_gone_in_mid_run(alexnet_farm: Farm, tmp_path: Path) -> None:
     """`iot-farm run` whose meter loses its supply in the window: exit code 0, speed VALID, energy INVALID and why."""
     with analyzer(alexnet_farm) as meter:
         options = ["--frames", str(FRAMES), "--power", meter.resource, "--idle", str(IDLE_S), "--out", str(tmp_path)]
@@ -138,7 +138,7 @@ MISHAPS = {
 
 
 @pytest.mark.parametrize("what", MISHAPS)
-def test_a_meter_that_fails_in_mid_run(alexnet_farm: Farm, runs: Runs, tmp_path: Path, what: str) -> None:
+def test_row_25_meter_fails_in_mid_run(alexnet_farm: Farm, runs: Runs, tmp_path: Path, what: str) -> None:
     """A meter frozen, restarted or replaced in the window costs the energy by name, and not the speed."""
     commands, reason = MISHAPS[what]
     with analyzer(alexnet_farm) as meter:

@@ -96,7 +96,7 @@ def test_a_node_lost_in_mid_run_ends_the_run(farm: Farm, how: signal.Signals) ->
     assert len(read_record(path)["frames"]) > 1
 
 
-def test_a_taken_port_stops_the_whole_farm_from_starting(tmp_path: Path) -> None:
+def test_row_20_a_taken_port_stops_the_whole_farm(tmp_path: Path) -> None:
     """`farm up` names the port and who holds it, and no other node is left running."""
     with running_farm(tmp_path / "first", "alexnet-5") as first:
         taken = first.document()
@@ -109,7 +109,7 @@ def test_a_taken_port_stops_the_whole_farm_from_starting(tmp_path: Path) -> None
         assert first.command("farm", "status", str(first.file)).returncode == 0
 
 
-def test_a_taken_initial_port_is_named(alexnet_farm: Farm) -> None:
+def test_row_20_a_taken_initial_port_is_named(alexnet_farm: Farm) -> None:
     """A run whose own port is taken says so before it sends a frame; exit code 2."""
     host, port = alexnet_farm.document()["initial"][0].split(":")
     with socket.create_server((host, int(port))):
