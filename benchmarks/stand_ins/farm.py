@@ -91,7 +91,8 @@ def stand_in_farm(
         name: partition of the paper.
         spares: devices that stand ready.
         net: first three numbers of the addresses.
-        extra: role, "role part" or host -> further options of its node processes, see `benchmarks.stand_ins.node`.
+        extra: role, "role 0" (a part) or "role replica 0" -> further options of its nodes, see
+            `benchmarks.stand_ins.node`.
         user: gives the user id that the next node process runs as (root alone can do that).
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,7 @@ def stand_in_farm(
     options = extra or {}
 
     def command(placement: Placement) -> list[str]:
-        names = (placement.role, f"{placement.role} {placement.part}", placement.address.host)
+        names = (placement.role, f"{placement.role} {placement.part}", f"{placement.role} replica {placement.replica}")
         own = [option for name in names for option in options.get(name, ())]
         other = ["setpriv", f"--reuid={user()}", "--clear-groups"] if user else []
         base = [*other, sys.executable, "-m", "benchmarks.stand_ins.node", "--target", str(file)]

@@ -29,6 +29,7 @@ class Cutter(Silent):
 
     def phase(self, name: str, total: int | None = None) -> None:
         """Begin to count with the window."""
+        super().phase(name, total)
         if name == "measuring" and self.rules:
             Timer(CUT_AFTER_S, self.cut).start()
             Timer(CUT_AFTER_S + CUT_S, nft, ("flush ruleset",)).start()

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from faults.namespaces import TOOLS, namespace
 
 from benchmarks.stand_ins.farm import StandInFarm, stand_in_farm
 from benchmarks.stand_ins.node import POINTS
@@ -18,6 +24,8 @@ from harness.bench.faults import Fault, FaultKind
 from harness.errors import FarmError
 
 SERVED = {"block1": ("--service-s", "0.004"), "spare": ("--service-s", "0.004")}
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(__file__).with_name("cut_farm.py")
 PATIENCE_S = 5.0
 """Gaps are measured by `python -m benchmarks.audit gaps`; here they are bounded so that a busy machine passes."""
 _nets = itertools.count(50)
@@ -120,6 +128,61 @@ def test_row_05_joining_node_dies_with_one_half(farms: Farms) -> None:
         spare = farm.run(0, adapt=True)  # the same farm again, without the dead one: nothing of the first run is left
     require_held(spare)
     assert outcome.record.adapted["sent_again"] > 0
+
+
+def under_cut(which: str, row: int) -> dict[str, Any]:
+    """What became of a farm whose network was cut for three seconds, in a network namespace."""
+    command = namespace(row, instead="it needs root, nft and setpriv", tools=(*TOOLS, "setpriv"), root=True)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the nodes run as other users
+        done = subprocess.run(
+            [*command, sys.executable, str(PROGRAM), folder, which],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    assert (told["lost"], told["wrong"], told["repeated"], told["status"]) == (0, 0, 0, "VALID"), told
+    return told
+
+
+def test_row_07_initial_cut_off() -> None:
+    """The initial is cut off for three seconds and comes back: every frame counts once. Control: nothing is cut."""
+    told = under_cut("initial", 7)
+    assert told["gap_s"] >= 2.5
+    assert told["sent_again"] > 0
+    control = under_cut("none", 7)
+    assert control["sent_again"] == 0
+    assert control["gap_s"] < 2.5
+
+
+def test_row_10_two_nodes_cut_from_each_other() -> None:
+    """Two nodes that both answer the initial and not each other: one of them is replaced, and the frames go on."""
+    told = under_cut("pair", 10)
+    assert "takes its place" in told["why"][0]
+    assert told["gap_s"] < PATIENCE_S
+
+
+def test_row_11_cut_in_one_direction() -> None:
+    """The same where only one of them does not reach the other."""
+    told = under_cut("one-way", 11)
+    assert "takes its place" in told["why"][0]
+    assert told["gap_s"] < PATIENCE_S
+
+
+def test_row_08_straggler(farms: Farms) -> None:
+    """Of two devices with the same share, one five times slower, the slow one gets about a sixth of the frames."""
+    served = {"block1": ("--service-s", "0.01"), "block1 replica 1": ("--service-s", "0.05")}
+    with farms("alexnet-6", spares=0, extra=served) as farm:
+        outcome = farm.run(4, adapt=False)
+    assert outcome.record.verdict.valid
+    computed = [
+        node["statistics"]["computed"] for node in outcome.record.nodes if node["description"]["role"] == "block1"
+    ]
+    assert computed[1] / sum(computed) < 0.3  # in turns it were a half
 
 
 def test_row_09_frozen(farm: StandInFarm) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from farms import Farm
 from faults.by_hand import ANSWER_S, FIRST, deliver, work
+from faults.namespaces import namespace
 from toxic_proxy import ToxicProxy
 from toxics import Latency, LimitData, Slicer
 
@@ -22,18 +22,6 @@ PROGRAM = Path(__file__).with_name("lossy_network.py")
 ROOT = Path(__file__).parents[2]
 
 
-def namespace() -> list[str]:
-    """A command that has a network of its own in which nft works; skips where there is none."""
-    lacking = [tool for tool in ("unshare", "ip", "nft") if shutil.which(tool) is None]
-    if lacking:
-        pytest.skip(f"SKIPPED ROW 12 in part: {', '.join(lacking)} not installed; test_row_12_stalls stands in for it")
-    for options in (["-n"], ["-rn"]):
-        command = ["unshare", *options]
-        if subprocess.run([*command, "nft", "list", "ruleset"], capture_output=True, check=False).returncode == 0:
-            return command
-    pytest.skip("SKIPPED ROW 12 in part: this user may use nft in no network; test_row_12_stalls stands in for it")
-
-
 @pytest.mark.parametrize(("percent", "frames"), [(0, 200), (1, 600), (5, 80), (20, 16)])
 def test_row_12_loss(percent: int, frames: int) -> None:
     """Over a network that drops 1, 5 and 20 % of the packets every tensor arrives once and right; the rate is printed.
@@ -41,7 +29,13 @@ def test_row_12_loss(percent: int, frames: int) -> None:
     Control: without loss nothing is dropped.
     """
     done = subprocess.run(
-        [*namespace(), sys.executable, str(PROGRAM), str(percent), str(frames)],
+        [
+            *namespace(12, instead="test_row_12_stalls stands in for it"),
+            sys.executable,
+            str(PROGRAM),
+            str(percent),
+            str(frames),
+        ],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
