@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.farm.config import FarmConfig
-from harness.farm.keys import DEFAULT_DAYS, make_keys
+from harness.farm.key_folder import DEFAULT_DAYS
+from harness.farm.keys import make_keys
 from harness.rpc.security import Security
 
 

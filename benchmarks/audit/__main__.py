@@ -102,6 +102,7 @@ WITH_OPTIONS: Final = {
     "html-payloads": "html_payloads",
     "service-load": "service_load",
     "simulated-farms": "simulated_farm",
+    "tls": "tls",
 }
 """Figures with a program of their own, which takes options."""
 

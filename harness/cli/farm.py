@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.farm_keys import keys
 from harness.cli.options import json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
@@ -30,6 +31,9 @@ def farm() -> None:
       iot-farm farm status farm-11-local
       iot-farm farm down farm-11-local
     """
+
+
+farm.add_command(keys)
 
 
 @farm.command(short_help="Start the nodes of this machine, and wait until they are ready.")

@@ -20,6 +20,8 @@ CERTIFICATE_FILE: Final = "device.pem"
 KEY_FILE: Final = "device.key"
 _DEVICES: Final = "devices"
 _ENTRY_FILE: Final = "ip"  # of a machine entry of Collective Knowledge: its folder has the name
+DEFAULT_DAYS: Final = 730
+"""How long certificates hold where nothing is said."""
 TLS, LOOPBACK, NONE = "tls", "loopback", "none"
 
 
@@ -33,7 +35,8 @@ def keys_root() -> Path:
 
 def farm_name(farm_file: Path) -> str:
     """What the keys of a farm are filed under: the stem of its JSON file, or the name of its machine entry."""
-    return farm_file.absolute().parent.name if farm_file.name == _ENTRY_FILE else farm_file.stem
+    name = farm_file.absolute().parent.name if farm_file.name == _ENTRY_FILE else farm_file.stem
+    return "".join(c if c.isalnum() or c in "-_." else "_" for c in name).lstrip(".") or "_"
 
 
 def farm_folder(farm: FarmConfig) -> Path:

@@ -21,6 +21,7 @@ from harness.farm.key_folder import (
     CA_FILE,
     CA_KEY_FILE,
     CERTIFICATE_FILE,
+    DEFAULT_DAYS,
     KEY_FILE,
     device_folder,
     farm_name,
@@ -28,7 +29,6 @@ from harness.farm.key_folder import (
     keys_root,
 )
 
-DEFAULT_DAYS: Final = 730
 _EARLIER: Final = timedelta(days=1)
 """Certificates hold since yesterday: the clock of a Pi may be late until it has asked the network."""
 _NAME_LENGTH: Final = 64
@@ -84,11 +84,12 @@ def _write(folder: Path, name: str, wanted: list[str], days: int, *, fresh: bool
     if fresh:
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir(parents=True, mode=0o700)
+        device_folder(target, wanted[0]).parent.mkdir(mode=0o700)
         _create(target / CA_FILE, authority.pem)
         _create(target / CA_KEY_FILE, _pem(authority.key))
     for host, (certificate, key) in made.items():
         place = device_folder(target, host)
-        place.mkdir(parents=True, mode=0o700)
+        place.mkdir(mode=0o700)
         _create(place / CA_FILE, authority.pem)
         _create(place / CERTIFICATE_FILE, certificate)
         _create(place / KEY_FILE, key)
