@@ -24,6 +24,8 @@ _FAREWELL_S: Final = 1.0
 """How long answers may take to leave when the server closes."""
 _LONGEST_SWEEP_S: Final = 1.0
 _SHORTEST_SWEEP_S: Final = 0.02
+_SCRATCH_BYTES: Final = 262_144
+"""What is read at once from a connection that speaks TLS."""
 
 
 class RpcServer:
@@ -41,6 +43,7 @@ class RpcServer:
     def __init__(self, handlers: Handlers, limits: Limits, security: Security | None = None) -> None:
         self.limits = limits
         self._security = security
+        self._scratch = memoryview(bytearray(_SCRATCH_BYTES if security else 0))
         self._responder = Responder(handlers)
         self._buffered_bytes = 0
         self._connections: set[ServerConnection] = set()
@@ -119,7 +122,8 @@ class RpcServer:
         connection = ServerConnection(self, loop)
         if self._security is None:
             return connection
-        return TlsTransport(self._security.server_context, connection, loop, self.limits.message_deadline_s)
+        deadline_s = self.limits.message_deadline_s
+        return TlsTransport(self._security.server_context, connection, loop, deadline_s, self._scratch)
 
     def _least_missed(self) -> ServerConnection | None:
         idle = [known for known in self._connections if known.message_since is None]

@@ -39,7 +39,7 @@ class TlsSession:
         self._lock = threading.Lock()  # OpenSSL's object bears one call at a time
         self.ended = False
 
-    def handshake(self, received: bytes = b"") -> bool:
+    def handshake(self, received: bytes | memoryview = b"") -> bool:
         """Go on with the handshake; returns whether this side has done its part. What to send: `outgoing`.
 
         Raises:
@@ -88,7 +88,9 @@ class TlsSession:
                 self.ended = not part
         return b"".join(parts)
 
-    def open_into(self, received: bytes, buffer: Callable[[], memoryview], updated: Callable[[int], None]) -> None:
+    def open_into(
+        self, received: bytes | memoryview, buffer: Callable[[], memoryview], updated: Callable[[int], None]
+    ) -> None:
         """As `open`, with each piece read into a buffer of the caller's, who is told its size.
 
         Raises:

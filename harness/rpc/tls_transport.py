@@ -36,7 +36,7 @@ class _State(enum.Enum):
     """Nothing more is read."""
 
 
-class TlsTransport(asyncio.Transport, asyncio.Protocol):
+class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     """The protocol of a socket's transport, and the transport of a `ServerConnection`.
 
     The connection is made known to its server at once, before any byte: the server's limits hold for handshakes.
@@ -46,6 +46,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         connection: gets the plain bytes.
         loop: the running event loop.
         deadline_s: how long the handshake may take.
+        scratch: where received records lie until they are read, which is at once: the connections of a server share it.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         connection: ServerConnection,
         loop: asyncio.AbstractEventLoop,
         deadline_s: float,
+        scratch: memoryview,
     ) -> None:
         super().__init__()
         self._session = TlsSession(context)
         self._connection = connection
         self._loop = loop
         self._deadline_s = deadline_s
+        self._scratch = scratch
         self._state = _State.NEW
         self._raw: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -82,8 +85,13 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         self._raw = None
         self._connection.connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  one size for all
+        """Where received bytes belong."""
+        return self._scratch
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
+        data = self._scratch[:nbytes]
         if self._state is _State.NEW:
             self._begin(data)
         elif self._state is _State.HANDSHAKE:
@@ -159,7 +167,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         """As of the socket's transport."""
         return default if self._raw is None else self._raw.get_extra_info(name, default)
 
-    def _begin(self, data: bytes) -> None:
+    def _begin(self, data: memoryview) -> None:
         if data[0] == _HANDSHAKE_RECORD:
             self._state = _State.HANDSHAKE
             self._handshake(data)
@@ -172,7 +180,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         if self._ends_early:
             self.write_eof()
 
-    def _handshake(self, data: bytes) -> None:
+    def _handshake(self, data: memoryview) -> None:
         assert self._raw is not None
         try:
             done = self._session.handshake(data)
@@ -192,7 +200,7 @@ class TlsTransport(asyncio.Transport, asyncio.Protocol):
         else:
             self._deliver(b"")
 
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, data: bytes | memoryview) -> None:
         try:
             self._session.open_into(data, self._buffer, self._connection.buffer_updated)
         except ssl.SSLError as error:
