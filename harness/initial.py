@@ -20,6 +20,7 @@ from harness.rpc.identity import Identity
 from harness.rpc.lane import Parcel
 from harness.rpc.limits import Limits
 from harness.rpc.outbox import Outbox
+from harness.rpc.security import security_of
 from harness.rpc.server import RpcServer
 
 Payload = bytes | memoryview
@@ -48,11 +49,12 @@ class Initial:
         self._model = model
         self._on_result = on_result
         self._on_failure = on_failure
-        self._outbox = Outbox()
+        security = security_of(plan.farm, plan.farm.initial.host)
+        self._outbox = Outbox(security=security)
         self._slots = plan.partition.slots(INITIAL)
         self._result_bytes = plan.partition.message_bytes(plan.partition.graph.output)
         self._join: Join[Payload] = Join(self._slots)
-        self._server = RpcServer(self, Limits.for_input(self._result_bytes))
+        self._server = RpcServer(self, Limits.for_input(self._result_bytes), security)
         self.stale = 0
         """Results that belonged to another run, and were refused."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.farm_keys import keys
-from harness.cli.options import json_option, node_options
+from harness.cli.options import insecure_lan_option, json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ farm.add_command(keys)
     help="Seconds to get ready.",
 )
 @node_options
+@insecure_lan_option
 def up(
     target: str,
     timeout_s: float,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import node_options
+from harness.cli.options import insecure_lan_option, node_options
 
 if TYPE_CHECKING:
     from harness.runtime.device import Device
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--core", type=click.IntRange(0), help="With --address: the core that the node computes on.")
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
 @node_options
+@insecure_lan_option
 def node(
     target: str,
     address: str | None,

@@ -27,6 +27,7 @@ from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
 from harness.rpc.lane import BUSY, Parcel
 from harness.rpc.outbox import Outbox
+from harness.rpc.security import Security
 
 Payload = bytes | memoryview
 Tagger = Callable[[int], str]
@@ -58,6 +59,7 @@ class Node:
         description: what `describe` answers (the Avro record NodeDescription).
         stop: called when somebody asks the node to end.
         core: the core that its computing thread keeps to; None leaves it to the system.
+        security: the keys of mutual TLS; None speaks plain.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Node:
         description: dict[str, Any],
         stop: Callable[[], None],
         core: int | None = None,
+        security: Security | None = None,
     ) -> None:
         self._plan = plan
         self._placement = placement
@@ -84,7 +87,7 @@ class Node:
             (np.dtype(self._partition.graph.dtype(tensor)), self._partition.message_shape(tensor), self._parts[tensor])
             for tensor in self._partition.inputs(placement.role)
         ]
-        self._outbox = Outbox()
+        self._outbox = Outbox(security=security)
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(block, self._computed, ahead=QUEUE_FRAMES, core=core)
         self._run: _Run | None = None

@@ -15,12 +15,14 @@ from typing import Any
 import harness
 from harness.errors import BadInputError
 from harness.farm.config import Address
+from harness.farm.key_folder import require_trust
 from harness.farm.local import is_local
 from harness.models.weights import model_fingerprint
 from harness.node.node import Node
 from harness.plan.plan import Placement, Plan
 from harness.rpc.binding import listen
 from harness.rpc.limits import Limits
+from harness.rpc.security import Security, security_of
 from harness.rpc.server import RpcServer
 from harness.runtime.device import Device, configure, versions
 from harness.runtime.keras_block import load_block
@@ -68,14 +70,16 @@ def serve(plan: Plan, placement: Placement, options: NodeOptions) -> None:
     """Run one node until SIGINT, SIGTERM, or its `stop` message.
 
     Raises:
-        BadInputError: the port is taken, the weights file does not fit, or the core is not there.
+        BadInputError: the farm has no keys, the port is taken, the weights file does not fit, or the core is not there.
         MissingPackageError: TensorFlow, or the GPU asked for, is not there.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    require_trust(plan.farm)
+    security = security_of(plan.farm, placement.address.host)
     refuse_taken_port(placement.address)
     _refuse_missing_core(options)
     block, description = _load(plan, placement, options)
-    asyncio.run(_serve(plan, placement, block, description, options))
+    asyncio.run(_serve(plan, placement, block, description, options, security))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:
@@ -128,6 +132,7 @@ async def _serve(
     block: Any,
     description: dict[str, Any],
     options: NodeOptions,
+    security: Security | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -135,9 +140,9 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     if options.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
-    node = Node(plan, placement, block, description, stopped.set, options.core)
+    node = Node(plan, placement, block, description, stopped.set, options.core, security)
     largest = max(plan.partition.message_bytes(tensor) for tensor, _ in plan.partition.slots(placement.role))
-    server = RpcServer(node, Limits.for_input(largest))
+    server = RpcServer(node, Limits.for_input(largest), security)
     await server.start((placement.address.host, placement.address.port))
     # What is loaded stays: the collector need not walk TensorFlow's objects again and again.
     gc.collect()

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from harness.errors import BadInputError
-from harness.farm.key_folder import CA_FILE, CERTIFICATE_FILE, KEY_FILE
+from harness.farm.config import FarmConfig
+from harness.farm.key_folder import CA_FILE, CERTIFICATE_FILE, KEY_FILE, keys_of
 
 CHACHA_FIRST: Final = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
 """Order of the cipher suites for a processor without AES instructions."""
@@ -80,6 +81,16 @@ class Security:
         if choose is not None and not has_aes():
             choose(CHACHA_FIRST)
         return context
+
+
+def security_of(farm: FarmConfig, host: str | None = None) -> Security | None:
+    """The keys that this machine uses in a farm, see `keys_of`; None where the farm has none here.
+
+    Raises:
+        BadInputError: the farm has keys, and none that this device can use.
+    """
+    folder = keys_of(farm, host)
+    return None if folder is None else Security.load(folder)
 
 
 def has_aes(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

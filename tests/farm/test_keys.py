@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from farm_keys import farm_of
-from farms import iot_farm
+from farms import Farm, farm_document, iot_farm
 
 from harness.errors import BadInputError
 from harness.farm.config import FarmConfig
@@ -186,3 +186,67 @@ def test_the_command_says_what_to_copy_where(tmp_path: Path) -> None:
     assert again.returncode == 2
     assert "--force" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """The file of a farm of which two devices are on this machine, and three on a network."""
+    file = tmp_path / "mixed.json"
+    roles = {"initial": ["127.0.3.1"], "block1": ["127.0.3.2"], "block2": list(LAN[:2]), "block3": ["192.0.2.5"]}
+    file.write_text(json.dumps({"node": roles}))
+    return file
+
+
+@pytest.mark.parametrize("command", [["run", "--target"], ["node", "--target"], ["farm", "up"]])
+def test_a_command_on_a_network_asks_for_keys(tmp_path: Path, mixed: Path, command: list[str]) -> None:
+    """`run`, `node` and `farm up` end with exit code 2 and the way out, before anything is started or sent."""
+    environment = {"IOT_FARM_KEYS": str(tmp_path / "keys"), "IOT_FARM_STATE": str(tmp_path / "state")}
+    done = iot_farm(*command, str(mixed), environment=environment)
+    assert done.returncode == 2
+    assert "the farm has no keys" in done.stderr
+    assert "iot-farm farm keys" in done.stderr
+    assert "--insecure-lan" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_on_a_network_needs_no_keys(tmp_path: Path, mixed: Path) -> None:
+    """--dry-run shows the plan of a farm that has none."""
+    done = iot_farm("run", "--target", str(mixed), "--dry-run", environment={"IOT_FARM_KEYS": str(tmp_path / "keys")})
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("word", [["--insecure-lan"], []])
+def test_the_users_word_does_in_place_of_keys(tmp_path: Path, mixed: Path, word: list[str]) -> None:
+    """With --insecure-lan a node comes as far as its next mistake; the control is told of the keys."""
+    command = ("node", "--target", str(mixed), "--address", "127.0.3.2", "--core", "4096", *word)
+    done = iot_farm(*command, environment={"IOT_FARM_KEYS": str(tmp_path / "keys")})
+    assert done.returncode == 2
+    assert ("core 4096" if word else "the farm has no keys") in done.stderr
+
+
+def test_a_farm_with_keys_computes_over_tls(tmp_path: Path) -> None:
+    """A run over mutual TLS verifies every frame and says so in its record; who has no keys is not answered."""
+    file = tmp_path / "alexnet-5.json"
+    file.write_text(json.dumps(farm_document("alexnet-5")))
+    folders = {"STATE": "state", "RESULTS": "results", "KEYS": "keys"}
+    farm = Farm(file, "alexnet-5", {f"IOT_FARM_{name}": str(tmp_path / folder) for name, folder in folders.items()})
+    stranger = {**farm.environment, "IOT_FARM_KEYS": str(tmp_path / "none")}
+    assert farm.command("farm", "keys", str(file)).returncode == 0
+    try:
+        up = farm.command("farm", "up", str(file))
+        assert up.returncode == 0, up.stdout + up.stderr
+        asked = iot_farm("farm", "status", str(file), environment=stranger)
+        assert asked.returncode == 3
+        assert asked.stdout.count("speaks mutual TLS only") == 4
+        assert farm.command("farm", "status", str(file)).stdout.count("[x]") == 4
+        run = farm.command("run", "--target", str(file), "--frames", "20", "--json")
+        assert run.returncode == 0, run.stdout + run.stderr
+    finally:
+        down = farm.command("farm", "down", str(file))
+    assert down.returncode == 0, down.stderr
+    record = json.loads(run.stdout)
+    assert record["options"]["auth"] == "tls"
+    assert record["verdict"]["status"] == "VALID"
+    assert record["metrics"]["frames_verified"] == record["metrics"]["frames_sent"] >= 20
+    checked = farm.command("record", "check", record["path"])
+    assert checked.returncode == 0, checked.stdout + checked.stderr
