@@ -22,9 +22,10 @@ from benchmarks.goal import Goal
 from benchmarks.markdown import table
 from harness.farm.config import FarmConfig
 from harness.farm.keys import make_keys
+from harness.rpc.cipher_order import has_aes
 from harness.rpc.client import RpcClient
 from harness.rpc.limits import Limits
-from harness.rpc.security import Security, has_aes
+from harness.rpc.security import Security
 from harness.rpc.server import RpcServer
 
 SERVER, CLIENT = "127.0.0.61", "127.0.0.62"

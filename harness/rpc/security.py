@@ -12,9 +12,8 @@ from typing import Final
 from harness.errors import BadInputError
 from harness.farm.config import FarmConfig
 from harness.farm.key_folder import CA_FILE, CERTIFICATE_FILE, KEY_FILE, keys_of
+from harness.rpc.cipher_order import CHACHA_FIRST, has_aes
 
-CHACHA_FIRST: Final = "TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384"
-"""Order of the cipher suites for a processor without AES instructions."""
 _PRIORITIZE_CHACHA: Final = 1 << 21
 """OpenSSL's SSL_OP_PRIORITIZE_CHACHA, which the module ssl does not name: follow a client that puts it first."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
@@ -77,7 +76,7 @@ class Security:
             context.load_cert_chain(self.certificate, self.key, password=_refuse_password)
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise BadInputError(f"the keys in {self.key.parent} cannot be used: {_short(error)}", _AGAIN) from error
-        choose = getattr(context, "set_ciphersuites", None)  # Python 3.15 and later
+        choose = getattr(context, "set_ciphersuites", None)  # before Python 3.15 see `prefer_chacha`
         if choose is not None and not has_aes():
             choose(CHACHA_FIRST)
         return context
@@ -91,16 +90,6 @@ def security_of(farm: FarmConfig, host: str | None = None) -> Security | None:
     """
     folder = keys_of(farm, host)
     return None if folder is None else Security.load(folder)
-
-
-def has_aes(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor has instructions for AES; where that cannot be seen it is taken to have them."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return True
-    flags = [line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features"))]
-    return all("aes" in found for found in flags)
 
 
 def _refuse_password() -> str:

@@ -6,8 +6,11 @@ import hashlib
 import os
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from farm_keys import made_keys
@@ -16,11 +19,13 @@ from hypothesis import strategies as st
 from protocol.raw_http import framed, post
 
 from harness.errors import BadInputError, FarmError
+from harness.rpc import cipher_order
+from harness.rpc.cipher_order import CHACHA_FIRST, has_aes
 from harness.rpc.client import DELIVERED, RpcClient
 from harness.rpc.errors import PeerUnreachableError, PeerUntrustedError
 from harness.rpc.limits import Limits
 from harness.rpc.responder import VOID
-from harness.rpc.security import Security, has_aes
+from harness.rpc.security import Security
 from harness.rpc.server import RpcServer
 from harness.rpc.tls import TlsSession
 
@@ -469,6 +474,43 @@ def test_aes_instructions_are_seen(tmp_path, cpuinfo, expected):
     (tmp_path / "cpuinfo").write_text(cpuinfo)
     assert has_aes(tmp_path / "cpuinfo") is expected
     assert has_aes(tmp_path / "none")
+
+
+_CONNECT = """
+import os, socket, sys
+from pathlib import Path
+from harness.rpc.cipher_order import prefer_chacha
+os.environ.pop("OPENSSL_CONF", None)
+prefer_chacha(Path(sys.argv[1]))
+from harness.rpc.security import Security
+with socket.create_connection((sys.argv[3], int(sys.argv[4])), 20) as sock:
+    with Security.load(Path(sys.argv[2])).client_context.wrap_socket(sock, server_hostname=sys.argv[3]) as tls:
+        print(tls.cipher()[0])
+"""
+
+
+@pytest.mark.skipif(not has_aes(), reason="this processor has no AES instructions: ChaCha20 comes first by itself")
+@pytest.mark.parametrize(("features", "suite"), [("asimd crc32", CHACHA_FIRST.split(":")[0]), ("asimd aes", None)])
+def test_a_device_without_aes_gets_chacha20(tmp_path, keys, features, suite):
+    """A device whose processor lacks AES talks ChaCha20 with one that has it; two that have it stay with AES."""
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text(f"Features\t: {features}\n")
+
+    async def run():
+        async with running(keys[HOST]) as (_, _taker, (host, port)):
+            command = [sys.executable, "-c", _CONNECT, str(cpuinfo), str(keys[OTHER].key.parent), host, str(port)]
+            done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+            assert done.returncode == 0, done.stderr
+            return done.stdout.strip()
+
+    found = asyncio.run(run())
+    assert found == suite if suite else "AES" in found
+
+
+def test_the_settings_file_says_what_the_code_says():
+    """Both ways to order the suites name the same order."""
+    settings = Path(cipher_order.__file__).with_name("chacha_first.cnf").read_text()
+    assert f"Ciphersuites = {CHACHA_FIRST}\n" in settings
 
 
 @pytest.mark.parametrize("name", ["ca.pem", "device.pem", "device.key"])
