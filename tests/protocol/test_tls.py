@@ -23,6 +23,7 @@ from harness.rpc import cipher_order
 from harness.rpc.cipher_order import CHACHA_FIRST, has_aes
 from harness.rpc.client import DELIVERED, RpcClient
 from harness.rpc.errors import PeerUnreachableError, PeerUntrustedError
+from harness.rpc.exchange import ClientConnection
 from harness.rpc.limits import Limits
 from harness.rpc.responder import VOID
 from harness.rpc.security import Security
@@ -90,10 +91,10 @@ async def until(condition) -> None:
 
 
 async def refusal(address, security) -> FarmError:
-    """The error that a client with these keys gets for one tensor."""
+    """The error that a client with these keys gets for a tensor that it is still sending when it is refused."""
     async with client_to(address, security) as client:
         with pytest.raises(FarmError) as caught:
-            await client.forward(b"abc", "fc1", "t", 20)
+            await client.forward(bytes(6_000_000), "fc1", "t", 20)
         return caught.value
 
 
@@ -322,7 +323,7 @@ def test_tls_1_2_is_refused_by_the_client(keys):
 
 
 def test_tickets_do_not_end_a_kept_connection(keys):
-    """What a server sends unasked after a handshake is no answer, and no reason for a new connection."""
+    """What a stock server sends unasked after a handshake is no answer, and no reason for a new connection."""
     answer = post(framed(VOID), line="HTTP/1.1 200 OK")
 
     def talk(tls):
@@ -337,6 +338,33 @@ def test_tickets_do_not_end_a_kept_connection(keys):
     with stock_server(keys[HOST], talk) as (address, accepted):
         asyncio.run(run(address))
         assert len(accepted) == 1
+
+
+def test_only_what_says_something_ends_the_quiet(keys):
+    """Tickets in the socket leave a kept connection fit for use; a byte of an answer that nobody asked for does not."""
+    context = keys[HOST]._context(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 2
+    client, server = TlsSession(keys[OTHER].client_context, HOST), TlsSession(context)
+    client.handshake()
+    server.handshake(client.outgoing())
+    client.handshake(server.outgoing())
+    server.handshake(client.outgoing())
+    tickets = server.outgoing()
+    assert tickets
+
+    async def run():
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            connection = ClientConnection(ours, asyncio.get_running_loop(), LIMIT, client)
+            theirs.sendall(tickets)
+            quiet = connection.quiet()
+            theirs.sendall(server.seal([b"H"]))
+            loud = connection.quiet()
+            connection.close()
+            return quiet, loud
+
+    assert asyncio.run(run()) == (True, False)
 
 
 @pytest.mark.parametrize("in_order", [True, False])
