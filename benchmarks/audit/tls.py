@@ -15,8 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import psutil
 
 from benchmarks.goal import Goal
 from benchmarks.markdown import table
@@ -54,7 +57,8 @@ def main() -> int:
             try:
                 assert server.stdout is not None
                 ports = [int(port) for port in server.stdout.readline().split()]
-                goals = asyncio.run(_measure(ports, Security.load(folders[CLIENT]), chosen.rounds, chosen.seconds))
+                measure = _measure(ports, psutil.Process(server.pid), Security.load(folders[CLIENT]), chosen)
+                goals = asyncio.run(measure)
             finally:
                 server.terminate()
     print("\n".join(["", *table(["goal", "measured", "aim", "met"], [goal.row() for goal in goals])]))
@@ -75,22 +79,28 @@ async def _serve(security: Security) -> None:
     await asyncio.Event().wait()
 
 
-async def _measure(ports: list[int], security: Security, rounds: int, seconds: float) -> list[Goal]:
+async def _measure(
+    ports: list[int], server: psutil.Process, security: Security, chosen: argparse.Namespace
+) -> list[Goal]:
     ways = {"plain": RpcClient(SERVER, ports[0]), "TLS": RpcClient(SERVER, ports[1], security=security)}
     rows, goals = [], []
     for size, least in GOALS.items():
         payload = os.urandom(size)
-        rates: dict[str, list[float]] = {way: [] for way in ways}
+        turns: dict[str, list[_Turn]] = {way: [] for way in ways}
         for client in ways.values():
             for _ in range(_WARM_CALLS):
                 await client.forward(payload, "fc1", "warm", _TIMEOUT_S)
-        for number in range(rounds):
+        for number in range(chosen.rounds):
             order = list(ways) if number % 2 else list(ways)[::-1]
             for way in order:
-                rates[way].append(await _calls_per_s(ways[way], payload, seconds))
-        ratios = [tls / plain for plain, tls in zip(rates["plain"], rates["TLS"], strict=True)]
-        added_ms = [(1 / tls - 1 / plain) * 1e3 for plain, tls in zip(rates["plain"], rates["TLS"], strict=True)]
-        rows.append([f"{size:,}", *(_spread(rates[way], 0) for way in ways), _spread(ratios, 2), _spread(added_ms, 3)])
+                turns[way].append(await _turn(ways[way], server, payload, chosen.seconds))
+        pairs = list(zip(turns["plain"], turns["TLS"], strict=True))
+        rates = {way: [turn.calls_per_s for turn in found] for way, found in turns.items()}
+        ratios = [tls.calls_per_s / plain.calls_per_s for plain, tls in pairs]
+        added_ms = [(1 / tls.calls_per_s - 1 / plain.calls_per_s) * 1e3 for plain, tls in pairs]
+        cpu_ms = [tls.cpu_ms - plain.cpu_ms for plain, tls in pairs]
+        rows.append([f"{size:,}", *(_spread(rates[way], 0) for way in ways)])
+        rows[-1] += [_spread(ratios, 2), _spread(added_ms, 2), _spread(cpu_ms, 2)]
         goals.append(
             Goal(
                 f"mutual TLS, {size:,} bytes, calls/s", statistics.median(rates["TLS"]), least, at_least=True, digits=0
@@ -100,18 +110,31 @@ async def _measure(ports: list[int], security: Security, rounds: int, seconds: f
         await client.close()
     opening = [await _first_call_ms(ports[number], keys) for number, keys in ((0, None), (1, security))]
     print(f"{ssl.OPENSSL_VERSION}, {os.cpu_count()} cores, AES instructions: {'yes' if has_aes() else 'no'}; ", end="")
-    print(f"{rounds} rounds of {seconds:g} s each way, in turns: median (least to most)")
-    print("\n".join(["", *table(["bytes", "plain calls/s", "TLS calls/s", "TLS / plain", "TLS adds, ms"], rows)]))
+    print(f"{chosen.rounds} rounds of {chosen.seconds:g} s each way, in turns: median (least to most)")
+    headings = ["bytes", "plain calls/s", "TLS calls/s", "TLS / plain", "TLS adds, ms", "of CPU at both ends, ms"]
+    print("\n".join(["", *table(headings, rows)]))
     print(f"\nfirst call with its connection: plain {opening[0]} ms, TLS {opening[1]} ms")
     return goals
 
 
-async def _calls_per_s(client: RpcClient, payload: bytes, seconds: float) -> float:
-    calls, begun_s = 0, time.perf_counter()
+@dataclass(frozen=True)
+class _Turn:
+    """Calls one after the other: how many a second, and what each took of both processes' CPU time."""
+
+    calls_per_s: float
+    cpu_ms: float
+
+
+async def _turn(client: RpcClient, server: psutil.Process, payload: bytes, seconds: float) -> _Turn:
+    calls, begun_s, cpu_s = 0, time.perf_counter(), _cpu_s(server)
     while time.perf_counter() - begun_s < seconds:
         await client.forward(payload, "fc1", str(calls), _TIMEOUT_S)
         calls += 1
-    return calls / (time.perf_counter() - begun_s)
+    return _Turn(calls / (time.perf_counter() - begun_s), (_cpu_s(server) - cpu_s) / calls * 1e3)
+
+
+def _cpu_s(server: psutil.Process) -> float:
+    return time.process_time() + sum(server.cpu_times()[:2])
 
 
 async def _first_call_ms(port: int, security: Security | None) -> str:

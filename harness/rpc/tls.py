@@ -97,16 +97,21 @@ class TlsSession:
             ssl.SSLError: as `open`.
         """
         self._incoming.write(received)
-        while not self.ended and (self._incoming.pending or self._object.pending()):
-            view = buffer()
-            try:
-                size = cast("int", self._object.read(len(view), view))  # of bytes, where it is given a buffer
-            except ssl.SSLWantReadError:
-                return
-            if size:
-                updated(size)
-            else:
-                self.ended = True
+        view, filled = memoryview(b""), 0
+        try:
+            while not self.ended and (self._incoming.pending or self._object.pending()):
+                view = view if filled else buffer()
+                size = cast("int", self._object.read(len(view) - filled, view[filled:]))  # bytes, given a buffer
+                filled += size
+                self.ended = not size
+                if filled == len(view):
+                    updated(filled)
+                    view, filled = memoryview(b""), 0
+        except ssl.SSLWantReadError:
+            pass  # the rest of a record is still to come
+        finally:
+            if filled:
+                updated(filled)
 
     def farewell(self) -> bytes:
         """The records that tell the peer that nothing more will come."""
