@@ -322,6 +322,7 @@ async def _shake_hands(sock: socket.socket, loop: asyncio.AbstractEventLoop, tls
 
     Raises:
         NotTrustedError: the two do not come to terms.
+        OSError: the connection broke, which says nothing of keys.
     """
     data = b""
     while True:
@@ -336,4 +337,4 @@ async def _shake_hands(sock: socket.socket, loop: asyncio.AbstractEventLoop, tls
             return tls
         data = await loop.sock_recv(sock, _READ_BYTES)
         if not data:
-            raise NotTrustedError("ends the connection in the middle of the TLS handshake")
+            raise ConnectionResetError("it ends the connection within the TLS handshake")

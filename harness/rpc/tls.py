@@ -105,8 +105,8 @@ class TlsSession:
                 filled += size
                 self.ended = not size
                 if filled == len(view):
-                    updated(filled)
-                    view, filled = memoryview(b""), 0
+                    filled = 0
+                    updated(len(view))
         except ssl.SSLWantReadError:
             pass  # the rest of a record is still to come
         finally:

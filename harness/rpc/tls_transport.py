@@ -204,7 +204,8 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         try:
             self._session.open_into(data, self._buffer, self._connection.buffer_updated)
         except ssl.SSLError as error:
-            self._fail(error)
+            if self._state is _State.OPEN:
+                self._fail(error)
             return
         if self._session.ended:
             self.close()

@@ -244,6 +244,21 @@ def test_tls_on_a_plain_port(keys):
     assert "does not speak TLS" in error.message
 
 
+def test_a_peer_that_dies_in_a_handshake_may_be_tried_again(keys):
+    """A connection that breaks within the handshake is no verdict on keys: a sender goes on trying."""
+
+    async def hang_up(reader, writer):
+        await reader.read(100)
+        writer.close()
+
+    async def run():
+        server = await asyncio.start_server(hang_up, HOST, 0)
+        async with server:
+            return await refusal(server.sockets[0].getsockname(), keys[OTHER])
+
+    assert isinstance(asyncio.run(run()), PeerUnreachableError)
+
+
 def test_tls_1_2_is_refused_by_the_server(keys):
     """A client of TLS 1.2 gets the alert that says so; with 1.3 the same client is let in."""
 
