@@ -37,7 +37,7 @@ class StockNode:
         self._model: Any = build_keras_model(block, SeededWeights(seed))
         self._inputs = block.inputs
         (self._output,) = block.outputs
-        self._join: Join[bytes] = Join(self._partition.slots(placement.role))
+        self._join: Join[int, bytes] = Join(self._partition.slots(placement.role))
         self._lock = threading.Lock()
         self._predict([np.zeros(self._shape(name), self._dtype(name)) for name in self._inputs])
 

@@ -13,7 +13,7 @@ and under a simulated clock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -154,8 +154,13 @@ class Dispatcher:
         self._release(self._flights.pop(frame))
         return Arrival.FIRST
 
-    def change(self, table: Table, now_s: float) -> list[Send]:
+    def change(self, table: Table, now_s: float, finishing: Collection[Address] = ()) -> list[Send]:
         """Send by a new table from now on, and frames again whose way leads over a device that holds nothing any more.
+
+        Args:
+            table: the new one.
+            now_s: time.
+            finishing: devices that hold nothing any more, and still finish what they were sent.
 
         Raises:
             ValueError: the table is not later than the one in force.
@@ -163,7 +168,8 @@ class Dispatcher:
         if table.epoch <= self.table.epoch:
             raise ValueError(f"epoch {table.epoch} is not later than {self.table.epoch}")
         self.table = table
-        gone = [frame for frame, flight in self._flights.items() if not table.devices.issuperset(flight.stops)]
+        able = table.devices.union(finishing)
+        gone = [frame for frame, flight in self._flights.items() if not able.issuperset(flight.stops)]
         for frame in gone:
             self._flights[frame].deadline_s = now_s
         return self.due(now_s)

@@ -102,6 +102,9 @@ WITH_OPTIONS: Final = {
     "html-payloads": "html_payloads",
     "service-load": "service_load",
     "simulated-farms": "simulated_farm",
+    "bad-input": "bad_input",
+    "fuzz": "fuzz",
+    "half-open": "half_open",
     "tls": "tls",
 }
 """Figures with a program of their own, which takes options."""

@@ -92,7 +92,9 @@ def template(folder: Path) -> tuple[Record, bytes]:
     """A good record with energy, and the bytes of its trace."""
     case = metered(folder)
     document = case.document
-    kept = {name: document[name] for name in Record.__dataclass_fields__ if name not in {"format", "version"}}
+    kept = {
+        name: document[name] for name in Record.__dataclass_fields__ if name in document.keys() - {"format", "version"}
+    }
     frames = tuple(FrameSample(**frame) for frame in document["frames"])
     changed = {"frames": frames, "nodes": tuple(document["nodes"]), "devices": tuple(document["devices"])}
     return Record(**{**kept, **changed, "verdict": Verdict(), "kind": Kind.QUICK}), case.trace.read_bytes()

@@ -77,7 +77,7 @@ class Ending:
 
 @dataclass
 class _Device:
-    joins: dict[str, Join[Value]]
+    joins: dict[str, Join[int, Value]]
     alive: bool = True
     life: int = 0
     free_s: float = 0.0
@@ -114,7 +114,7 @@ class SimulatedFarm:
         faults: Faults = Faults(),
         *,
         key: JoinKey = by_attempt,
-        join: Callable[[Sequence[Slot]], Join[Value]] = Join,
+        join: Callable[[Sequence[Slot]], Join[int, Value]] = Join,
         resend: bool = True,
         slowest: float = 5.0,
     ) -> None:
@@ -132,7 +132,7 @@ class SimulatedFarm:
         self._order = itertools.count()
         self._dispatcher = Dispatcher(assign(self._costs_s, self._devices), _DEADLINE_S)
         self._ways: dict[tuple[int, int], Way] = {}
-        self._results: Join[Value] = Join(self._partition.slots(INITIAL))
+        self._results: Join[int, Value] = Join(self._partition.slots(INITIAL))
         self._next = itertools.count()
         self._counted: list[int] = []
         self._wrong = 0

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from harness.bench.account import Account
+from harness.bench.crew import WARMUP_DEADLINE_S, AdaptingCrew, SteadyCrew, fixed_deadline_s
 from harness.bench.devices import farm_devices
 from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
 from harness.bench.load import ClosedLoop, Load, OpenLoop
-from harness.bench.nodes import Nodes
 from harness.bench.options import RunOptions
-from harness.bench.preflight import Expected, require_nodes
+from harness.bench.preflight import Expected
 from harness.bench.progress import Progress
 from harness.bench.reference import Reference
 from harness.errors import FarmError
@@ -40,6 +40,7 @@ class FarmOutcome:
         stale: results of other runs that were refused.
         in_flight: frames in flight of the closed loop, None for the open loop.
         cpu_s: CPU seconds of this process in the window.
+        adapted: what changed in the farm, and what was sent again; None where the farm had to stay as it was.
     """
 
     run: str
@@ -48,6 +49,7 @@ class FarmOutcome:
     stale: int
     in_flight: int | None
     cpu_s: float
+    adapted: dict[str, Any] | None
 
 
 async def run_on_farm(
@@ -64,7 +66,8 @@ async def run_on_farm(
         account: is kept up to date.
 
     Raises:
-        FarmError: a node is down, hung or wrong, before or during the run; the message names it.
+        FarmError: a node is down, hung or wrong, before or during the run; the message names it. With
+            `options.adapt` only a node that is another one, or the loss of all.
         BadInputError: the port of `initial` is taken.
     """
     return await _FarmRun(plan, options, reference, progress, meter, account).run()
@@ -95,11 +98,15 @@ class _FarmRun:
         self._reference = reference
         self._progress = progress
         self._meter = meter
-        self._run = ""
+        self._run = self._phase = ""
         self._in_flight = options.in_flight or options.most_in_flight(plan.partition.devices)
         self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
-        self._initial = Initial(plan, reference.model_fingerprint, self._result, self._failed)
-        self._nodes = Nodes(plan)
+        member = self._member if options.adapt else None
+        self._initial = Initial(plan, reference.model_fingerprint, self._result, self._failed, member, self._state)
+        self._crew = (
+            AdaptingCrew(plan, self._initial, progress.note) if options.adapt else SteadyCrew(plan, self._initial)
+        )
+        self._deadline_s = WARMUP_DEADLINE_S
         self._next_frame = 0
         self._ledger = Ledger(options.tolerance)
         self._load: Load | None = None
@@ -116,28 +123,24 @@ class _FarmRun:
             self._reference.model_fingerprint,
             dict(zip(blocks, self._reference.block_fingerprints, strict=True)),
         )
-        descriptions = await require_nodes(self._plan, expected)
-        before = await self._nodes.look()
-        self._account.devices = farm_devices(self._plan, before, None)
-        await self._initial.start()
         try:
+            before = await self._crew.start(expected)
+            self._account.devices = farm_devices(self._plan, before, None)
+            await self._initial.start()
             await self._warm_up()
+            self._deadline_s = fixed_deadline_s(self._ledger.latencies_s())
             await self._idle("idle before")
             cpu_before_s = time.process_time()
             await self._window("measuring", options.frames, measured=True)
             cpu_s = time.process_time() - cpu_before_s
-            statistics = await self._nodes.statistics(self._run)
+            after = await self._crew.after(self._run, self._ledger.begun_s)
             await self._idle("idle after")
-            self._account.devices = farm_devices(self._plan, before, await self._nodes.look())
+            self._account.devices = farm_devices(self._plan, before, await self._crew.look())
         finally:
             await self._initial.close()
-            await self._nodes.close()
-        nodes = tuple(
-            {"description": description, "statistics": counted}
-            for description, counted in zip(descriptions, statistics, strict=True)
-        )
+            await self._crew.close()
         closed = None if options.rate_fps is not None else self._in_flight
-        return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s)
+        return FarmOutcome(self._run, self._ledger, after.nodes, self._initial.stale, closed, cpu_s, after.adapted)
 
     async def _warm_up(self) -> None:
         """Warm-up frames, under which the meter finds its range."""
@@ -163,11 +166,11 @@ class _FarmRun:
     async def _window(self, name: str, frames: int, *, measured: bool) -> None:
         # A name for each window: what is late from the warm-up is refused, not counted.
         self._run = secrets.token_hex(8)
-        await self._nodes.begin(self._run)
-        self._initial.begin_run(self._run)
+        await self._crew.begin(self._run, self._deadline_s)
         self._ledger = Ledger(self._options.tolerance)
         if measured:
             self._account.run, self._account.ledger = self._run, self._ledger
+        self._phase = name
         self._progress.phase(name, None if measured and self._options.least_s else frames)
         rate_fps = self._options.rate_fps
         if measured and rate_fps is not None:
@@ -176,14 +179,13 @@ class _FarmRun:
             load = ClosedLoop(self._send, frames, self._in_flight, self._options.least_s if measured else 0.0)
         self._load = load
         self._over = asyncio.get_running_loop().create_future()
-        watch = asyncio.create_task(self._nodes.watch(self._fail))
         try:
-            with self._meter.phase("run") if measured else nullcontext():
-                load.start()
-                await self._until_finished(load)
+            async with self._crew.watching(self._fail):
+                with self._meter.phase("run") if measured else nullcontext():
+                    load.start()
+                    await self._until_finished(load)
         finally:
             load.stop()
-            watch.cancel()
         self._ledger.dropped = load.dropped
 
     async def _until_finished(self, load: Load) -> None:
@@ -195,7 +197,7 @@ class _FarmRun:
             if heard != self._heard:
                 heard, heard_s = self._heard, loop.time()
             elif loop.time() - heard_s > self._options.stall_s:
-                raise await self._nodes.explain_stall(self._run, self._options.stall_s)
+                raise await self._crew.explain_stall(self._run, self._options.stall_s)
         if self._failure is not None:
             raise self._failure
 
@@ -223,7 +225,25 @@ class _FarmRun:
         self._heard += 1
 
     def _failed(self, frame: int, error: FarmError) -> None:
-        self._fail(FarmError(f"frame {frame} could not be delivered: {error.message}", error.hint))
+        self._crew.undelivered(frame, error, self._fail)
+
+    def _member(self, address: str, wanted: bool) -> None:
+        assert isinstance(self._crew, AdaptingCrew)
+        if self._crew.adapting is not None:
+            self._crew.adapting.member(address, wanted)
+
+    def _state(self) -> dict[str, Any]:
+        """What `farm watch` shows."""
+        return self._crew.state() | {
+            "run": self._run,
+            "phase": self._phase,
+            "frames_sent": self._ledger.frames_sent,
+            "frames_returned": self._ledger.frames_returned,
+            "frames_verified": self._ledger.frames_verified,
+            "in_flight": self._initial.dispatcher.in_flight,
+            "sent_again": self._initial.dispatcher.resent,
+            "late": self._initial.dispatcher.late,
+        }
 
     def _fail(self, error: FarmError) -> None:
         self._failure = self._failure or error

@@ -88,11 +88,20 @@ class Ledger:
         errors = [entry.error for entry in self._entries.values() if entry.error is not None]
         return max(errors) if errors else None
 
+    @property
+    def begun_s(self) -> float:
+        """When the first frame was sent, on the clock of the sends; 0 before."""
+        return min((entry.sent_s for entry in self._entries.values()), default=0.0)
+
+    def latencies_s(self) -> list[float]:
+        """From send to verified result, of every frame that has one."""
+        return [entry.verified_s - entry.sent_s for entry in self._entries.values() if entry.verified_s is not None]
+
     def samples(self) -> tuple[FrameSample, ...]:
         """Raw samples, clocked from the first send."""
         if not self._entries:
             return ()
-        start_s = min(entry.sent_s for entry in self._entries.values())
+        start_s = self.begun_s
         return tuple(
             FrameSample(
                 frame=frame,

@@ -44,14 +44,22 @@ class Nodes:
         """Tell every node that a run starts; raises FarmError where one does not take it."""
         await asyncio.gather(*(self._call(node, "begin", {"run": run}) for node in self._plan.placements))
 
-    async def look(self) -> Look:
+    async def look(self, *, lenient: bool = False) -> Look:
         """The environment of this machine and of every node's device, now.
+
+        Args:
+            lenient: a node that does not answer gives nothing, and no error.
 
         Raises:
             FarmError: a node does not answer.
         """
-        texts = await asyncio.gather(*(self._call(node, "environment", {}) for node in self._plan.placements))
-        nodes = [parse(text.encode(), f"the environment of {node}") for node, text in self._pairs(texts)]
+        texts = await asyncio.gather(
+            *(self._call(node, "environment", {}) for node in self._plan.placements), return_exceptions=lenient
+        )
+        nodes = [
+            {} if isinstance(text, BaseException) else parse(text.encode(), f"the environment of {node}")
+            for node, text in self._pairs(texts)
+        ]
         return Look(environment(), nodes)
 
     async def watch(self, fail: Callable[[FarmError], None]) -> None:
@@ -125,6 +133,8 @@ class Nodes:
         return list(zip(self._plan.placements, answers, strict=True))
 
     def _delivered(self, node: Placement, counted: dict[str, Any]) -> bool:
+        if node.spare:
+            return True
         copies = sum(
             len(self._plan.holders(target, 0))
             for tensor in self._plan.partition.outputs(node.role)

@@ -42,6 +42,8 @@ class RunOptions:
         stall_s: a farm run ends when no result comes for this long.
         least_s: the measured window lasts at least so long; `frames` is the least number of frames then.
         official: the run claims to be one for publication: a minute at least, and one of three.
+        adapt: go on when devices fail, leave or join; without it a run ends, because its figures belong to the
+            farm that its record describes.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -62,6 +64,7 @@ class RunOptions:
     stall_s: float = 60.0
     least_s: float = 0.0
     official: bool = False
+    adapt: bool = False
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -99,6 +102,10 @@ class RunOptions:
             raise BadInputError("--threads is for the target host", "farm nodes take theirs when they start")
         if self.farm_file is not None and self.device == "gpu":
             raise BadInputError("--device gpu is for the target host", "farm nodes choose theirs when they start")
+        if self.farm_file is None and self.adapt:
+            raise BadInputError("--adapt is for farms", "name one with --target")
+        if self.official and self.adapt:
+            raise BadInputError("--adapt and --official exclude each other", "an official figure is of one farm")
 
     def runs(self) -> tuple[RunOptions, ...]:
         """The runs to make: this one, or the three of an official series, each a minute at least."""
@@ -134,6 +141,7 @@ class RunOptions:
             "threads": self.threads,
             "stall_s": self.stall_s,
             "least_s": self.least_s,
+            **({"adapt": True} if self.adapt else {}),
         }
 
 

@@ -14,6 +14,9 @@ class Progress(Protocol):
     def frame(self) -> None:
         """One more frame of the phase is done."""
 
+    def note(self, text: str) -> None:
+        """Something happened that the reader should know, in one line."""
+
 
 class Silent:
     """Listens and says nothing."""
@@ -22,4 +25,7 @@ class Silent:
         """Ignore it."""
 
     def frame(self) -> None:
+        """Ignore it."""
+
+    def note(self, text: str) -> None:
         """Ignore it."""

@@ -131,7 +131,8 @@ def _farm(
     refuse_taken_port(plan.farm.initial)
     graph = plan.partition.graph
     progress.phase("asking the nodes")
-    nodes = asyncio.run(require_nodes(plan))
+    # A farm that may change says by itself who is missing, once it is asked for its blocks.
+    nodes = () if options.adapt else asyncio.run(require_nodes(plan))
     # Before the reference too: a meter that is not there must not cost its seconds.
     pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
     meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids))
@@ -168,12 +169,19 @@ def _farm(
         extra["in_flight"] = outcome.in_flight
     if options.rate_fps is not None:
         extra["rate_fps"] = options.rate_fps
-    reasons = contradictions(plan, outcome.nodes, outcome.ledger.frames_sent)
+    reasons = contradictions(plan, outcome.nodes, outcome.ledger.frames_sent, outcome.adapted)
     if outcome.stale:
         reasons.append(f"{outcome.stale} results of another run came in: the farm was not idle")
     description = plan.describe()
     description["roles"] = role_figures(plan, outcome.nodes)
-    return record(outcome.ledger, plan=description, nodes=outcome.nodes, extra=extra, node_reasons=reasons)
+    return record(
+        outcome.ledger,
+        plan=description,
+        nodes=outcome.nodes,
+        extra=extra,
+        node_reasons=reasons,
+        adapted=outcome.adapted,
+    )
 
 
 def _host(
@@ -224,6 +232,7 @@ def _record(
     extra: Mapping[str, float] = MappingProxyType({}),
     node_reasons: Sequence[str] = (),
     broken_off: str = "",
+    adapted: dict[str, Any] | None = None,
 ) -> Record:
     samples = ledger.samples()
     metrics: dict[str, float] = window_metrics(samples)
@@ -267,4 +276,5 @@ def _record(
         kind=Kind.OFFICIAL if options.official else Kind.QUICK,
         series=options.series,
         declared=options.declared,
+        adapted=adapted,
     )

@@ -16,8 +16,8 @@ from harness.ck.targets import target_of_ck_run
 from harness.ck.timers import TIMER_FILE, identity_of, write_timer
 from harness.errors import BadInputError, InvalidRunError
 from harness.farm.config import FarmConfig
+from harness.node.blocks import NodeOptions
 from harness.node.launch import run_foreground
-from harness.node.serve import NodeOptions
 from harness.partition.paper import partition_for
 from harness.plan.plan import make_plan
 from harness.records.declared import read_declared

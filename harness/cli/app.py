@@ -16,6 +16,7 @@ _COMMANDS = {
     "run": ("harness.cli.run:run", "Measure a farm or this machine."),
     "farm": ("harness.cli.farm:farm", "Start, look at and stop the nodes of a farm."),
     "node": ("harness.cli.node:node", "Run this machine's nodes of a farm in the foreground."),
+    "chaos": ("harness.cli.chaos:chaos", "Run a farm while its devices are killed and frozen."),
     "doctor": ("harness.cli.doctor:doctor", "Check this machine and a farm, and say how to mend what is wrong."),
     "model": ("harness.cli.model:model", "Show a model's layers, or how a partition cuts it."),
     "record": ("harness.cli.record:record", "Check records: may their figures be used?"),

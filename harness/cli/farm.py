@@ -1,4 +1,4 @@
-"""`iot-farm farm up|status|down`: the nodes of a farm on this machine, in the background."""
+"""`iot-farm farm`: the nodes of a farm on this machine, in the background; the group of all commands of a farm."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli.farm_keys import keys
+from harness.cli.farm_live import join, leave, watch
 from harness.cli.options import insecure_lan_option, json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
 
 @click.group()
 def farm() -> None:
-    """Start, look at and stop the nodes of a farm on this machine.
+    """Start, look at and stop the nodes of a farm on this machine; join and leave while a run is at work.
 
     \b
     Examples:
       iot-farm farm up farm-11-local
       iot-farm farm status farm-11-local
+      iot-farm farm watch farm-11-local
       iot-farm farm down farm-11-local
     """
 
 
-farm.add_command(keys)
+for _command in (keys, watch, join, leave):
+    farm.add_command(_command)
 
 
 @farm.command(short_help="Start the nodes of this machine, and wait until they are ready.")
@@ -70,8 +73,8 @@ def up(
       iot-farm farm up farm.json --seed 7 --threads 1
     """
     from harness.errors import FarmError, UserError
+    from harness.node.blocks import NodeOptions
     from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
-    from harness.node.serve import NodeOptions
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)

@@ -28,8 +28,9 @@ _REMOTE = ".config/iot-farm/keys"
 @click.option(
     "--days", type=click.IntRange(1, 3650), default=DEFAULT_DAYS, show_default=True, help="How long they hold."
 )
+@click.option("--also", multiple=True, metavar="HOST", help="A device that may join, and is not in the farm file.")
 @click.option("--force", is_flag=True, help="Make all keys anew; every device then needs its new folder.")
-def keys(target: str, out: Path | None, days: int, force: bool) -> None:
+def keys(target: str, out: Path | None, days: int, also: tuple[str, ...], force: bool) -> None:
     """Make an authority for TARGET and a certificate for each of its devices; nodes and runs then use them.
 
     Type it once, on the machine named `initial`, and copy to each device its own folder; what is to be typed is
@@ -40,13 +41,19 @@ def keys(target: str, out: Path | None, days: int, force: bool) -> None:
     Examples:
       iot-farm farm keys farm-5.json
       iot-farm farm keys farm-5.json --days 90 --force
+      iot-farm farm keys farm-5.json --also 192.168.1.9
     """
     from harness.cli.targets import find_farm
-    from harness.farm.config import FarmConfig
+    from harness.errors import BadInputError
+    from harness.farm.config import NODE_PORT, Address, FarmConfig
     from harness.farm.keys import make_keys
 
     farm = FarmConfig.load(find_farm(target))
-    made = make_keys(farm, root=out, days=days, force=force)
+    try:
+        others = [Address.parse(host, NODE_PORT).host for host in also]
+    except ValueError as error:
+        raise BadInputError(f"--also: {error}", "write HOST") from None
+    made = make_keys(farm, *others, root=out, days=days, force=force)
     click.echo(
         f"keys of {made.folder.name} for {len(made.devices)} devices, until {made.until:%Y-%m-%d}: {made.folder}"
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.option("--target", required=True, metavar="NAME|FILE", help="The farm: a registered target or a JSON file.")
 @click.option("--address", metavar="HOST[:PORT]", help="Run only the node at this address.")
 @click.option("--core", type=click.IntRange(0), help="With --address: the core that the node computes on.")
+@click.option("--spare", is_flag=True, help="With --address: a device that the farm file does not name; see farm join.")
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
 @node_options
 @insecure_lan_option
@@ -24,6 +25,7 @@ def node(
     target: str,
     address: str | None,
     core: int | None,
+    spare: bool,
     stop_on_eof: bool,
     partition: str | None,
     model_name: str | None,
@@ -41,15 +43,20 @@ def node(
     Examples:
       iot-farm node --target farm-11.json
       iot-farm node --target farm-5-local --address 127.0.0.51
+      iot-farm node --target farm-5-local --address 127.0.0.59 --spare
     """
     from harness.cli.targets import farm_plan, find_farm
     from harness.errors import BadInputError
-    from harness.farm.config import NODE_PORT, Address
+    from harness.farm.config import NODE_PORT, SPARE, Address
+    from harness.node.blocks import NodeOptions
     from harness.node.launch import run_foreground
-    from harness.node.serve import NodeOptions, serve
+    from harness.node.serve import serve
+    from harness.plan.plan import Placement
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)
+    if spare and address is None:
+        raise BadInputError("--spare is for one node", "say which with --address HOST")
     if core is not None and address is None:
         raise BadInputError("--core is for one node", "say which with --address HOST")
     options = NodeOptions(
@@ -63,9 +70,9 @@ def node(
     )
     if address is not None:
         try:
-            placement = plan.at(Address.parse(address, NODE_PORT))
+            where = Address.parse(address, NODE_PORT)
         except ValueError as error:
             raise BadInputError(f"--address: {error}", "write HOST or HOST:PORT") from None
-        serve(plan, placement, options)
+        serve(plan, Placement(where, SPARE, 0, 1, 0, 1) if spare else plan.at(where), options)
     else:
         run_foreground(farm_file, plan, options, click.echo)

@@ -57,6 +57,9 @@ class _Bars:
         if self._task is not None:
             self._bars.advance(self._task)
 
+    def note(self, text: str) -> None:
+        self._bars.console.print(text, markup=False, highlight=False)
+
 
 class _Lines:
     def __init__(self) -> None:
@@ -77,3 +80,6 @@ class _Lines:
             self._said_s = now_s
             of_all = "" if self._total is None else f" of {self._total}"
             click.echo(f"{self._name}: {self._done}{of_all} frames", err=True)
+
+    def note(self, text: str) -> None:
+        click.echo(text, err=True)

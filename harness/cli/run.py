@@ -38,6 +38,7 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: 2 per node].")
 @click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
+@click.option("--adapt", is_flag=True, help="Go on when devices of the farm fail, leave or join.")
 @click.option("--stall", "stall_s", type=float, default=60.0, show_default=True, help="Give up after so long silence.")
 @click.option(
     "--power",
@@ -84,6 +85,7 @@ def run(
       iot-farm run --target farm-5-local --power virtual --idle 10
       iot-farm run --target farm-5-local --official --declared prices.json
       iot-farm run --target farm-11 --dry-run
+      iot-farm run --target farm-5-local --seconds 60 --adapt
     """
     from harness.bench.filing import file_run
     from harness.bench.options import RunOptions
@@ -91,6 +93,7 @@ def run(
     from harness.cli.progress import progress_for
     from harness.cli.report import print_places, print_record
     from harness.cli.targets import find_farm
+    from harness.errors import BadInputError
     from harness.records.declared import read_declared
     from harness.records.store import read_record, require_writable, results_folder
 
@@ -105,6 +108,8 @@ def run(
     if dry_run:
         _show_plan(checked, as_json=as_json)
         return
+    if checked.adapt and power_source not in (None, "none"):
+        raise BadInputError("--adapt and --power exclude each other", "an energy is of a farm that stays as it is")
     folder = out or results_folder()
     require_writable(folder)
     filed = []

@@ -1,8 +1,9 @@
 """The farm file of the paper: a JSON object that maps each role to a list of addresses.
 
 The format is that of the artifact appendix (A.7): ``{"node": {"initial": ["192.168.1.8"], "block1": [...]}}``.
-Two things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
-scripts did, whatever follows an entry ``"#"`` in a list is switched off.
+Three things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
+scripts did, whatever follows an entry ``"#"`` in a list is switched off. Devices of the role ``"spare"`` compute
+nothing until another one fails.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ INITIAL_PORT = 9999
 """Port of the source and sink where the farm file names none (the artifact's initial.py)."""
 INITIAL = "initial"
 """The role of the source and sink."""
+SPARE = "spare"
+"""The role of devices that stand ready for any other role."""
 
 _A_TARGET = "name a registered target or a JSON file: role -> addresses"
 _LARGEST_PORT = 65_535
@@ -85,12 +88,17 @@ class FarmConfig:
 
     @property
     def node_roles(self) -> dict[str, tuple[Address, ...]]:
-        """The roles that compute: all but `initial`."""
-        return {role: addresses for role, addresses in self.roles.items() if role != INITIAL}
+        """The roles that compute: all but `initial` and `spare`."""
+        return {role: addresses for role, addresses in self.roles.items() if role not in (INITIAL, SPARE)}
+
+    @property
+    def spares(self) -> tuple[Address, ...]:
+        """Devices that stand ready, and compute nothing while all others work."""
+        return self.roles.get(SPARE, ())
 
     @property
     def devices(self) -> int:
-        """Number of devices, the initial included (the paper counts it too)."""
+        """Number of devices, the initial (the paper counts it too) and spares included."""
         return sum(len(addresses) for addresses in self.roles.values())
 
     @classmethod
@@ -139,7 +147,7 @@ class FarmConfig:
             raise BadInputError(f'farm {source} has no role "initial"', "name the device where `run` is typed")
         if len(roles[INITIAL]) != 1:
             raise BadInputError(f'farm {source} names {len(roles[INITIAL])} addresses for "initial"', "name one")
-        if len(roles) == 1:
+        if not roles.keys() - {INITIAL, SPARE}:
             raise BadInputError(f'farm {source} has no role beside "initial"', hint)
         counts = Counter(address for addresses in roles.values() for address in addresses)
         twice = [address for address, count in counts.items() if count > 1]

@@ -68,13 +68,13 @@ def keys_of(farm: FarmConfig, host: str | None = None) -> Path | None:
             return device_folder(folder, one)
     raise BadInputError(
         f"{folder} holds no keys for {wanted[0]}",
-        f"`iot-farm farm keys {farm.source}` makes what is missing, where the farm's keys were made",
+        f"make them where the others were made: iot-farm farm keys {farm.source} --also {wanted[0]}",
     )
 
 
 def hosts(farm: FarmConfig) -> tuple[str, ...]:
     """The different hosts of a farm, the initial first."""
-    addresses = [farm.initial, *(address for found in farm.node_roles.values() for address in found)]
+    addresses = [farm.initial, *(address for found in farm.roles.values() for address in found)]
     return tuple(dict.fromkeys(address.host for address in addresses))
 
 
@@ -86,27 +86,33 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def authentication(farm: FarmConfig) -> str:
-    """What keeps strangers out of a farm: "tls", "loopback" or "none"."""
+def authentication(farm: FarmConfig, *others: str) -> str:
+    """What keeps strangers out of a farm: "tls", "loopback" or "none".
+
+    Args:
+        farm: the farm.
+        others: hosts that are used in it beside those of its file.
+    """
     if keys_of(farm) is not None:
         return TLS
-    return LOOPBACK if all(map(is_loopback, hosts(farm))) else NONE
+    return LOOPBACK if all(map(is_loopback, (*hosts(farm), *others))) else NONE
 
 
-def require_trust(farm: FarmConfig, *, insecure_lan: bool = False) -> None:
+def require_trust(farm: FarmConfig, *others: str, insecure_lan: bool = False) -> None:
     """Make sure that a farm on a network has keys, or that its user wants none.
 
     Args:
         farm: the farm.
+        others: hosts that are used in it beside those of its file.
         insecure_lan: the user wants none; so does $IOT_FARM_INSECURE_LAN=1.
 
     Raises:
         BadInputError: neither is so.
     """
-    if insecure_lan or os.environ.get(INSECURE_VARIABLE, "") not in {"", "0"} or authentication(farm) != NONE:
+    if insecure_lan or os.environ.get(INSECURE_VARIABLE, "") not in {"", "0"} or authentication(farm, *others) != NONE:
         return
-    host = next(host for host in hosts(farm) if not is_loopback(host))
+    host = next(host for host in (*hosts(farm), *others) if not is_loopback(host))
     raise BadInputError(
-        f"{farm.source} names {host}, an address of a network, and the farm has no keys",
+        f"{host} is an address of a network, and the farm {farm.source} has no keys",
         f"make them: iot-farm farm keys {farm.source}; or do without: --insecure-lan ({INSECURE_VARIABLE}=1)",
     )

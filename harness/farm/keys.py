@@ -50,11 +50,18 @@ class MadeKeys:
     until: datetime
 
 
-def make_keys(farm: FarmConfig, *, root: Path | None = None, days: int = DEFAULT_DAYS, force: bool = False) -> MadeKeys:
+def make_keys(
+    farm: FarmConfig,
+    *others: str,
+    root: Path | None = None,
+    days: int = DEFAULT_DAYS,
+    force: bool = False,
+) -> MadeKeys:
     """Make keys for every device of a farm; where the farm has keys, for those devices that have none.
 
     Args:
         farm: its hosts get one certificate each.
+        others: hosts that may join the farm, and do not stand in its file.
         root: folder of all farms' keys; None is the usual one.
         days: how long the certificates hold.
         force: make the authority and all keys anew; every device then needs its new folder.
@@ -66,9 +73,14 @@ def make_keys(farm: FarmConfig, *, root: Path | None = None, days: int = DEFAULT
     if folder.exists() and not (folder / CA_FILE).is_file():
         raise BadInputError(f"{folder} holds no keys", "name another folder with --out")
     fresh = force or not folder.exists()
-    wanted = [host for host in hosts(farm) if fresh or not device_folder(folder, host).exists()]
+    wanted = [
+        host for host in dict.fromkeys((*hosts(farm), *others)) if fresh or not device_folder(folder, host).exists()
+    ]
     if not wanted:
-        raise BadInputError(f"{folder} has keys for every device of the farm", "--force makes all of them anew")
+        raise BadInputError(
+            f"{folder} has keys for every device of the farm",
+            "--force makes all of them anew, --also HOST one for a device more",
+        )
     try:
         return _write(folder, farm_name(Path(farm.source)), wanted, days, fresh=fresh)
     except OSError as error:

@@ -16,7 +16,8 @@ import psutil
 
 from harness.errors import BadInputError, FarmError
 from harness.farm.key_folder import require_trust
-from harness.node.serve import NodeOptions, local_placements, refuse_taken_port, serve
+from harness.node.blocks import NodeOptions, local_placements
+from harness.node.serve import refuse_taken_port, serve
 from harness.partition.paper import partition_names
 from harness.plan.cores import deal_cores
 from harness.plan.plan import Placement, Plan

@@ -10,52 +10,52 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from harness.errors import FarmError
+from harness.errors import BadInputError, FarmError
 from harness.farm.config import Address
+from harness.node.intake import Intake, Payload
+from harness.node.seats import Seats, Stop
 from harness.node.statistics import RunStatistics
-from harness.node.worker import Array, Job, Outcome, Worker
-from harness.partition.join import Join, Offer
+from harness.node.worker import Job, Outcome, Worker
+from harness.partition.join import Offer
+from harness.partition.partition import INITIAL
 from harness.plan.plan import QUEUE_FRAMES, Placement, Plan
+from harness.plan.table import Share, Table
 from harness.records.canonical import canonical
 from harness.records.environment import environment
 from harness.rpc.errors import RemoteError
-from harness.rpc.identity import Identity
+from harness.rpc.identity import Identity, Route
 from harness.rpc.lane import BUSY, Parcel
 from harness.rpc.outbox import Outbox
 from harness.rpc.security import Security
 
-Payload = bytes | memoryview
-Tagger = Callable[[int], str]
+Tagger = Callable[[int, Route], str]
+Message = tuple[Address, str, memoryview, str]
+"""Address, next role, payload, tag."""
+
+_ABANDONED_S = 10.0
+"""A half that has waited for so long belongs to an attempt that came to nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Run:
-    """The run in progress: its statistics, and what makes the tags of each output."""
+    """The run in progress: its statistics, and for each share what makes the tags of its outputs."""
 
     statistics: RunStatistics
-    tags: tuple[Tagger, ...]
-
-
-class ComputedBlock(Protocol):
-    """A loaded block: arrays in, arrays out, without the batch axis."""
-
-    def __call__(self, *inputs: Array) -> tuple[Array, ...]:
-        """Compute one frame."""
-        ...
+    taggers: dict[Share, tuple[Tagger, ...]] = field(default_factory=dict)
 
 
 class Node:
     """The handlers of one node; all of them run on the event loop and only enqueue.
 
     Args:
-        plan: the run's plan; the node finds its next addresses in it.
-        placement: this node's share.
-        block: the loaded block.
+        plan: the run's plan.
+        placement: this node's place in it.
+        seats: what it holds, and where its outputs go.
         description: what `describe` answers (the Avro record NodeDescription).
         stop: called when somebody asks the node to end.
         core: the core that its computing thread keeps to; None leaves it to the system.
@@ -66,7 +66,7 @@ class Node:
         self,
         plan: Plan,
         placement: Placement,
-        block: ComputedBlock,
+        seats: Seats,
         description: dict[str, Any],
         stop: Callable[[], None],
         core: int | None = None,
@@ -75,23 +75,19 @@ class Node:
         self._plan = plan
         self._placement = placement
         self._partition = plan.partition
+        self._seats = seats
         self._description = description
         self._model = str(description["model_fingerprint"])
         self._stop = stop
-        self._slots = self._partition.slots(placement.role)
-        self._outputs = self._partition.outputs(placement.role)
-        # Worked out once: every frame asks for them.
-        self._parts = {tensor: self._partition.parts_of(tensor) for tensor, _ in self._slots}
-        self._message_bytes = {tensor: self._partition.message_bytes(tensor) for tensor in self._parts}
-        self._pieces = [
-            (np.dtype(self._partition.graph.dtype(tensor)), self._partition.message_shape(tensor), self._parts[tensor])
-            for tensor in self._partition.inputs(placement.role)
-        ]
+        self._outputs = {role.name: self._partition.outputs(role.name) for role in self._partition.roles}
+        self._targets = {
+            tensor: self._partition.targets(tensor) for found in self._outputs.values() for tensor in found
+        }
+        self._intakes = self._fresh_intakes()
         self._outbox = Outbox(security=security)
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
-        self._worker = Worker(block, self._computed, ahead=QUEUE_FRAMES, core=core)
+        self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
         self._run: _Run | None = None
-        self._join: Join[Payload] = Join(self._slots)
 
     # Messages of the protocol
 
@@ -104,18 +100,42 @@ class Node:
         return canonical(environment()).decode()
 
     def begin(self, run: str) -> None:
-        """Start a run: frames of any other run are refused from now on."""
-        part, parts = self._placement.part, self._placement.parts
-        tags = tuple(Identity(run, 0, tensor, part, parts, self._model).tags() for tensor in self._outputs)
-        self._run = _Run(RunStatistics(run), tags)
+        """Start a run: frames of any other run are refused from now on, and the plan's table is in force."""
+        self._run = _Run(RunStatistics(run))
+        self._seats.begin()
         # Results of a run that was broken off must not reach the next one.
         self._outbox.forget()
-        self._join = Join(self._slots)
+        self._intakes = self._fresh_intakes()
+
+    def seat(self, run: str, table: dict[str, Any]) -> None:
+        """Take a table of the current run; what it asks of this node is loaded meanwhile."""
+        self._of_run(run)
+        try:
+            found = Table.from_message(table, self._partition, self._placement.address.port)
+        except BadInputError as error:
+            raise RemoteError(f"{self._placement}: {error.message}") from None
+        self._seats.seat(found)
+        self._outbox.keep(found.devices | {self._plan.farm.initial})
+
+    def state(self) -> dict[str, Any]:
+        """How this node is: the Avro record NodeState."""
+        run = self._run
+        return {
+            "run": "" if run is None else run.statistics.run,
+            "epoch": self._seats.epoch,
+            "held": [
+                {"role": share.role, "part": share.part, "block_fingerprint": fingerprint}
+                for share, fingerprint in self._seats.fingerprints.items()
+            ],
+            "waiting": self._held,
+            "computed": 0 if run is None else run.statistics.computed,
+            "error": self._seats.error,
+        }
 
     def statistics(self, run: str) -> dict[str, Any]:
         """Counters and times of the current run."""
         self._outbox.settle()
-        return self._of_run(run).to_message()
+        return self._of_run(run).statistics.to_message()
 
     def probe(self, input: Payload) -> int:  # noqa: A002  the protocol's name
         """Answer the size of what came, to time the way."""
@@ -126,10 +146,24 @@ class Node:
         del reason
         asyncio.get_running_loop().call_later(0.05, self._stop)
 
+    def join(self, address: str) -> None:
+        """Refused, as are the other messages to the source of a run."""
+        del address
+        self.watch()
+
+    def leave(self, address: str) -> None:
+        """Refused."""
+        del address
+        self.watch()
+
+    def watch(self) -> str:
+        """Refused."""
+        raise RemoteError(f"{self._placement} is a node, not the source and sink of a run")
+
     def forward(self, input: Payload, next: str, tag: str) -> None:  # noqa: A002  the protocol's names
         """Take one part of one frame."""
         identity = Identity.parse(tag)
-        statistics = self._of_run(identity.run)
+        statistics = self._of_run(identity.run).statistics
         try:
             self._take(statistics, identity, input, next)
         except RemoteError as error:
@@ -140,65 +174,78 @@ class Node:
 
     async def close(self) -> None:
         """Stop computing and sending."""
+        self._seats.close()
         self._worker.close()
         await self._outbox.close()
 
     # From a message to a job
 
-    def _of_run(self, run: str) -> RunStatistics:
+    def _of_run(self, run: str) -> _Run:
         if self._run is None:
             raise RemoteError(f"{self._placement} has no run yet: send `begin` with the run's name first")
-        current = self._run.statistics
-        if current.run != run:
-            raise RemoteError(f"{self._placement} serves run {current.run}, not {run}: another run has begun since")
-        return current
+        current = self._run.statistics.run
+        if current != run:
+            raise RemoteError(f"{self._placement} serves run {current}, not {run}: another run has begun since")
+        return self._run
+
+    @property
+    def _held(self) -> int:
+        """Frames that are here and not computed."""
+        return self._worker.waiting + sum(intake.waiting for intake in self._intakes.values())
+
+    def _fresh_intakes(self) -> dict[str, Intake]:
+        return {role.name: Intake(self._partition, role.name) for role in self._partition.roles}
 
     def _take(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str) -> None:
-        slot = (identity.tensor, identity.part)
-        if role != self._placement.role:
+        intake = self._intakes.get(role)
+        if intake is None:
             raise RemoteError(f"{self._placement} does not compute role {role}")
         if identity.model != self._model:
             raise RemoteError(
                 f"{self._placement} holds model {self._model}, the frame is of model {identity.model}: "
                 "other weights, seed or layers"
             )
-        if not self._join.expects(slot) or identity.parts != self._parts[identity.tensor]:
-            raise RemoteError(
-                f"{self._placement} expects {self._slots}, not {identity.tensor} part "
-                f"{identity.part} of {identity.parts}"
-            )
-        expected = self._message_bytes[identity.tensor]
-        if len(payload) != expected:
-            raise RemoteError(
-                f"{self._placement} expects {expected} bytes of {identity.tensor}, not {len(payload)} bytes"
-            )
-        held = self._worker.waiting + self._join.waiting
-        if held >= QUEUE_FRAMES and not self._join.has(identity.frame):
-            raise RemoteError(f"{BUSY}: {self._placement} holds {held} frames")
-        offer = self._join.offer(identity.frame, slot, payload)
+        try:
+            stop = self._seats.stop(identity, role)
+            intake.check(identity, payload)
+        except RemoteError as error:
+            raise RemoteError(f"{self._placement} {error.text}") from None
+        now_s = time.monotonic()
+        if not intake.has(identity):
+            self._make_room(now_s)
+        offer, inputs = intake.offer(identity, payload, now_s)
         if offer is Offer.DUPLICATE:
             statistics.duplicates += 1
             return
         statistics.received += 1
         statistics.bytes_in += len(payload)
         if offer is Offer.COMPLETE:
-            inputs = self._assemble(self._join.take(identity.frame))
-            self._worker.put(Job(identity.run, identity.frame, inputs, time.monotonic()))
+            for share in stop.shares:
+                self._queue(identity, share, stop, inputs, now_s)
 
-    def _assemble(self, payloads: list[Payload]) -> tuple[Array, ...]:
-        inputs: list[Array] = []
-        remaining = iter(payloads)
-        for dtype, shape, parts in self._pieces:
-            pieces = [np.frombuffer(next(remaining), dtype=dtype).reshape(shape) for _ in range(parts)]
-            inputs.append(pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1))
-        return tuple(inputs)
+    def _queue(
+        self, identity: Identity, share: Share, stop: Stop, inputs: tuple[np.ndarray[Any, Any], ...], now_s: float
+    ) -> None:
+        block = self._seats.block(share)
+        if block is None:
+            raise RemoteError(f"{self._placement} has not loaded {share}")
+        self._worker.put(Job(identity, share, block, stop.next_stops, inputs, now_s))
+
+    def _make_room(self, now_s: float) -> None:
+        if self._held < QUEUE_FRAMES:
+            return
+        for intake in self._intakes.values():
+            intake.abandon(now_s - _ABANDONED_S)
+        held = self._held
+        if held >= QUEUE_FRAMES:
+            raise RemoteError(f"{BUSY}: {self._placement} holds {held} frames")
 
     # From an outcome to the next nodes
 
     def _computed(self, outcome: Outcome) -> None:
         """Send what was computed; runs on the worker's thread, so that a result waits for nothing."""
         run = self._run  # once: the event loop may begin another run meanwhile
-        if run is None or outcome.job.run != run.statistics.run:
+        if run is None or outcome.job.identity.run != run.statistics.run:
             self._worker.delivered()
             return
         statistics = run.statistics
@@ -206,8 +253,8 @@ class Node:
             statistics.error(f"{self._placement}: {outcome.error}")
             self._worker.delivered()
             return
-        statistics.frame(outcome.queue_s, outcome.compute_s)
-        messages = self._messages(outcome, run.tags)
+        statistics.frame(outcome.job.share, outcome.queue_s, outcome.compute_s)
+        messages = self._messages(outcome)
         left = len(messages)
 
         def done(error: FarmError | None) -> None:
@@ -217,7 +264,7 @@ class Node:
                 if error is None:
                     statistics.sent += 1
                 else:
-                    statistics.error(f"{self._placement} could not deliver frame {outcome.job.frame}: {error}")
+                    statistics.error(f"{self._placement} could not deliver frame {outcome.job.identity.frame}: {error}")
                 last = left == 0
             if last:
                 self._worker.delivered()
@@ -226,12 +273,26 @@ class Node:
             statistics.bytes_out += len(payload)
             self._outbox.put(address, Parcel(payload, role, tag, done))
 
-    def _messages(self, outcome: Outcome, tags: tuple[Tagger, ...]) -> list[tuple[Address, str, memoryview, str]]:
-        """Address, next role, payload and tag of every message that a computed frame gives."""
-        messages: list[tuple[Address, str, memoryview, str]] = []
-        frame = outcome.job.frame
-        for tensor, tag_of, output in zip(self._outputs, tags, outcome.outputs, strict=True):
+    def _messages(self, outcome: Outcome) -> list[Message]:
+        """Every message that a computed frame gives."""
+        messages: list[Message] = []
+        job = outcome.job
+        tensors = self._outputs[job.share.role]
+        for tensor, tag_of, output in zip(tensors, self._taggers(job), outcome.outputs, strict=True):
             payload = np.ascontiguousarray(output).data.cast("B")
-            tag = tag_of(frame)
-            messages += [(address, role, payload, tag) for role, address in self._plan.ways(tensor, frame)]
+            tag = tag_of(job.identity.frame, job.identity.route)
+            for role in self._targets[tensor]:
+                stops = (self._plan.farm.initial,) if role == INITIAL else job.next_stops[role]
+                messages += [(address, role, payload, tag) for address in stops]
         return messages
+
+    def _taggers(self, job: Job) -> tuple[Tagger, ...]:
+        assert self._run is not None
+        found = self._run.taggers.get(job.share)
+        if found is None:
+            parts = self._partition.role(job.share.role).parts
+            found = self._run.taggers[job.share] = tuple(
+                Identity(job.identity.run, 0, tensor, job.share.part, parts, self._model).tags()
+                for tensor in self._outputs[job.share.role]
+            )
+        return found

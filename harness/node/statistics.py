@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 import psutil
+
+from harness.plan.table import Share
 
 _KEPT_SAMPLES = 4096
 _KEPT_ERRORS = 20
@@ -29,14 +31,16 @@ class RunStatistics:
         self.bytes_out = 0
         self._compute_s: deque[float] = deque(maxlen=_KEPT_SAMPLES)
         self._queue_s: deque[float] = deque(maxlen=_KEPT_SAMPLES)
+        self._shares: Counter[Share] = Counter()
         self._errors: deque[str] = deque(maxlen=_KEPT_ERRORS)
         self._process = psutil.Process()
         self._began_s = time.monotonic()
         self._cpu_before_s = self._cpu_s()
 
-    def frame(self, queue_s: float, compute_s: float) -> None:
-        """Count one computed frame: how long it waited, how long it took."""
+    def frame(self, share: Share, queue_s: float, compute_s: float) -> None:
+        """Count one computation: of what, how long the frame waited, how long it took."""
         self.computed += 1
+        self._shares[share] += 1
         self._queue_s.append(queue_s)
         self._compute_s.append(compute_s)
 
@@ -65,4 +69,7 @@ class RunStatistics:
             "compute_s": list(self._compute_s),
             "queue_s": list(self._queue_s),
             "errors": list(self._errors),
+            "shares": [
+                {"role": share.role, "part": share.part, "computed": count} for share, count in self._shares.items()
+            ],
         }

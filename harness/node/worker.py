@@ -6,28 +6,36 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from harness.farm.config import Address
+from harness.plan.table import Share
+from harness.rpc.identity import Identity
 
 Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One complete frame for the block.
+    """One complete frame for a block.
 
     Attributes:
-        run: the run that it belongs to.
-        frame: its number.
+        identity: of one of its messages: run, frame and route.
+        share: what is computed.
+        compute: the block of the share.
+        next_stops: role -> devices that need the outputs; holds no entry for the initial.
         inputs: the block's inputs, each joined.
         queued_s: when it was complete, monotonic clock.
     """
 
-    run: str
-    frame: int
+    identity: Identity
+    share: Share
+    compute: Callable[..., tuple[Array, ...]]
+    next_stops: Mapping[str, tuple[Address, ...]]
     inputs: tuple[Array, ...]
     queued_s: float
 
@@ -47,7 +55,6 @@ class Worker:
     """Computes jobs in order of arrival.
 
     Args:
-        compute: the loaded block.
         report: called on the worker's thread with each outcome.
         ahead: results that may wait to be sent before the next frame is computed.
         core: the core that the thread keeps to; None leaves it to the system.
@@ -55,13 +62,11 @@ class Worker:
 
     def __init__(
         self,
-        compute: Callable[..., tuple[Array, ...]],
         report: Callable[[Outcome], None],
         *,
         ahead: int,
         core: int | None = None,
     ) -> None:
-        self._compute = compute
         self._report = report
         self._core = core
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
@@ -99,8 +104,8 @@ class Worker:
             outputs: tuple[Array, ...] = ()
             error = ""
             try:
-                outputs = self._compute(*job.inputs)
+                outputs = job.compute(*job.inputs)
             except Exception as failure:  # noqa: BLE001  whatever the framework raises, the node must live on
-                error = f"computing frame {job.frame} failed: {failure}"
+                error = f"computing frame {job.identity.frame} failed: {failure}"
             ended_s = time.monotonic()
             self._report(Outcome(job, outputs, begun_s - job.queued_s, ended_s - begun_s, error))

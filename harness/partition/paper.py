@@ -151,4 +151,4 @@ def _with_replicas(farm: FarmConfig, cut: Partition) -> Partition:
         if paper.graph == cut.graph and paper.roles == chosen:
             return paper
     counts = "-".join(f"{role.name}x{role.nodes}" for role in chosen)
-    return Partition(f"{cut.graph.name}-{farm.devices}-{counts}", cut.graph, chosen)
+    return Partition(f"{cut.graph.name}-{farm.devices - len(farm.spares)}-{counts}", cut.graph, chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.plan.plan import Placement, Plan
+from harness.plan.table import Share, shares_of
 
 _MACS_PER_S = 30e9
 _BYTES_PER_S = 20e9
@@ -17,8 +18,16 @@ _UNEVEN = 1.1
 def block_time_s(plan: Plan, placement: Placement) -> float:
     """Rough time in which one core of a PC computes a node's block once: arithmetic plus reading the weights."""
     role = placement.role
+    if placement.spare:
+        return 0.0
     arithmetic_s = plan.partition.macs(role) / _MACS_PER_S
     return arithmetic_s + plan.partition.parameters(role) * _WEIGHT_BYTES / _BYTES_PER_S
+
+
+def share_costs_s(plan: Plan) -> dict[Share, float]:
+    """Rough time of each share on one core of a PC; good for saying which one is the bottleneck."""
+    own = {(node.role, node.part): node for node in plan.placements}
+    return {share: block_time_s(plan, own[share]) for share in shares_of(plan.partition)}
 
 
 def deal_cores(plan: Plan, placements: Sequence[Placement], cores: Sequence[int]) -> dict[Placement, int]:
@@ -39,13 +48,13 @@ def deal_cores(plan: Plan, placements: Sequence[Placement], cores: Sequence[int]
     """
     if len(placements) <= len(cores) or len(cores) < 2:  # noqa: PLR2004  nothing to choose from
         return {}
-    block_s = {placement: block_time_s(plan, placement) for placement in placements}
+    block_s = {placement: block_time_s(plan, placement) for placement in placements if not placement.spare}
     if max(block_s.values()) > _SHORT_S:
         return {}
     load_s = dict.fromkeys(cores, 0.0)
     dealt: dict[Placement, int] = {}
     # Longest first onto the core with the least to do: a replica sees only its share of the frames.
-    for placement in sorted(placements, key=lambda node: block_s[node] / node.replicas, reverse=True):
+    for placement in sorted(block_s, key=lambda node: block_s[node] / node.replicas, reverse=True):
         core = min(load_s, key=lambda candidate: load_s[candidate])
         dealt[placement] = core
         load_s[core] += block_s[placement] / placement.replicas

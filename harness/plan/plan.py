@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from harness.errors import BadInputError
-from harness.farm.config import Address, FarmConfig
+from harness.farm.config import SPARE, Address, FarmConfig
 from harness.partition.partition import INITIAL, Partition
+from harness.plan.table import Table, shares_of
 
 QUEUE_FRAMES = 64
 """Frames that a node holds at most, and so the most that a run may have in flight."""
@@ -20,7 +21,7 @@ class Placement:
 
     Attributes:
         address: where it listens.
-        role: what it computes.
+        role: what it computes; "spare" for nothing until somebody fails.
         part: which column slice of the role, of `parts`.
         replica: which of the `replicas` nodes that hold the same part.
     """
@@ -32,6 +33,11 @@ class Placement:
     replica: int
     replicas: int
 
+    @property
+    def spare(self) -> bool:
+        """Whether it stands ready for every role, and has none of its own."""
+        return self.role == SPARE
+
     def __str__(self) -> str:
         part = f" part {self.part + 1} of {self.parts}" if self.parts > 1 else ""
         return f"{self.role}{part} at {self.address}"
@@ -42,13 +48,17 @@ class Plan:
     """Everything that a run does, decided before it starts.
 
     Addresses of a role with parts are taken in part order: with two parts, the first address holds part 0, the
-    second part 1, the third part 0 again. Every sender chooses the replica by the frame number, so that all
-    parts of a frame meet at the same node without any of the senders talking to another.
+    second part 1, the third part 0 again.
     """
 
     partition: Partition
     farm: FarmConfig
     placements: tuple[Placement, ...]
+
+    @property
+    def spares(self) -> tuple[Placement, ...]:
+        """Those that stand ready."""
+        return tuple(node for node in self.placements if node.spare)
 
     @cached_property
     def _holders(self) -> dict[tuple[str, int, int], Placement]:
@@ -68,31 +78,15 @@ class Plan:
             "its nodes are " + ", ".join(str(placement.address) for placement in self.placements),
         )
 
-    def ways(self, tensor: str, frame: int) -> list[tuple[str, Address]]:
-        """Where a tensor of a frame goes: (role, address) for each message."""
-        return [(role, address) for role, replicas in self._ways[tensor] for address in replicas[frame % len(replicas)]]
-
     @cached_property
-    def _ways(self) -> dict[str, tuple[tuple[str, tuple[tuple[Address, ...], ...]], ...]]:
-        """For each tensor that crosses a cut, and each role that needs it, the addresses for each replica."""
-        tensors = [
-            tensor
-            for role in (INITIAL, *(r.name for r in self.partition.roles))
-            for tensor in self.partition.outputs(role)
-        ]
-        return {
-            tensor: tuple(
-                (target, tuple(self.holders(target, replica) for replica in range(self._replicas(target))))
-                for target in self.partition.targets(tensor)
-            )
-            for tensor in tensors
-        }
-
-    def _replicas(self, role: str) -> int:
-        return 1 if role == INITIAL else self.partition.role(role).replicas
+    def table(self) -> Table:
+        """Who holds what at the start of every run: epoch 0."""
+        shares = shares_of(self.partition)
+        own = {share: [node for node in self.placements if (node.role, node.part) == share] for share in shares}
+        return Table(0, {share: tuple(node.address for node in nodes) for share, nodes in own.items()})
 
     def holders(self, role: str, frame: int) -> tuple[Address, ...]:
-        """Where a tensor of a frame must go so that every part of a role gets it, in part order."""
+        """Where a tensor of a frame goes when senders take turns by its number: one device per part, in part order."""
         if role == INITIAL:
             return (self.farm.initial,)
         found = self.partition.role(role)
@@ -115,9 +109,9 @@ class Plan:
                     "part": node.part,
                     "parts": node.parts,
                     "replica": node.replica,
-                    "layers": list(self.partition.role(node.role).layers),
-                    "parameters": self.partition.parameters(node.role),
-                    "macs": self.partition.macs(node.role),
+                    "layers": [] if node.spare else list(self.partition.role(node.role).layers),
+                    "parameters": 0 if node.spare else self.partition.parameters(node.role),
+                    "macs": 0 if node.spare else self.partition.macs(node.role),
                 }
                 for node in self.placements
             ],
@@ -159,4 +153,6 @@ def make_plan(partition: Partition, farm: FarmConfig) -> Plan:
             )
             for index, address in enumerate(addresses)
         ]
+    count = len(farm.spares)
+    placements += [Placement(address, SPARE, 0, 1, number, count) for number, address in enumerate(farm.spares)]
     return Plan(partition, farm, tuple(placements))

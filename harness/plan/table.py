@@ -85,6 +85,10 @@ class Table:
             stops.append(self.holders[share][place])
         return tuple(stops)
 
+    def by_number(self, frame: int) -> Way:
+        """The way of a frame that names none: holders take turns, and all parts of a frame meet at one device."""
+        return tuple(frame % len(addresses) for addresses in self.holders.values())
+
     def next_stops(self, role: str, way: Way) -> tuple[Address, ...]:
         """Where a tensor that `role` needs must go: each device once, though it may compute several parts."""
         stops = zip(self.shares, self.stops(way), strict=True)

@@ -108,7 +108,8 @@ def _audit(document: dict[str, Any], findings: list[Finding], figures: dict[str,
     verdict = document["verdict"] if isinstance(document["verdict"], dict) else {}
     reasons = [f"{finding.rule}: {finding.detail}" for finding in findings if finding.passed is False]
     broken_off = verdict.get("broken_off") or (verdict.get("status") == "INCOMPLETE" and "nobody says why")
-    stored = [str(reason) for reason in verdict.get("reasons") or []]
+    told = verdict.get("reasons")
+    stored = [str(reason) for reason in told] if isinstance(told, list) else []
     if broken_off:
         status = Status.INCOMPLETE
         reasons = [f"the run was broken off: {broken_off}"]

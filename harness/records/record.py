@@ -126,6 +126,8 @@ class Record:
         emulated: name of the emulated device, or None.
         energy: what `power.energy` made of the run's trace, with meter, phases, budget and verdict of its own; None
             where no meter was there. `energy["meter"]["measured"]` is False for the virtual analyzer.
+        adapted: of a run whose farm was allowed to change: each table that came into force, and how many frames were
+            sent again; None where the farm had to stay as it was.
     """
 
     run: str
@@ -147,6 +149,7 @@ class Record:
     measured: bool = True
     emulated: str | None = None
     energy: dict[str, Any] | None = None
+    adapted: dict[str, Any] | None = None
     format: str = field(default=FORMAT, init=False)
     version: int = field(default=VERSION, init=False)
 
@@ -160,6 +163,8 @@ class Record:
             "notes": list(self.verdict.notes),
             "broken_off": self.verdict.broken_off,
         }
+        if self.adapted is None:
+            del document["adapted"]
         # Lists, as they come back from a file.
         for name in ("devices", "nodes", "frames"):
             document[name] = list(document[name])

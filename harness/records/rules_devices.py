@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ LOOK: Final = ("kernel", "governor", "frequency_max_khz", "throttled", "temperat
 NODE_FIGURES: Final = ("nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame")
 """Metrics that a farm's counters and its plan give, and a single device does not have."""
 _SOURCE: Final = "initial"
+_SPARE: Final = "spare"
 _ROUNDING_S: Final = 1.0
 _SHOWN: Final = 3
 _SAME_SOFTWARE: Final = ("tensorflow", "tensorflow-cpu", "keras", "avro", "numpy")
@@ -28,7 +30,7 @@ def node_findings(document: dict[str, Any]) -> list[Finding]:
         return [
             judged("target", "the plan is for the addresses of the target", _target_problems(document)),
             judged("nodes", "each node of the plan answered, with its role, model and run", _node_problems(document)),
-            judged("computed", "every part of every role computed each frame exactly once", _count_problems(document)),
+            *_count_findings(document),
         ]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         return [judged("nodes", "each node of the plan answered", [f"plan or nodes are incomplete: {error!r}"])]
@@ -107,13 +109,15 @@ def _node_problems(document: dict[str, Any]) -> list[str]:
         problems += [
             f"{told['role']} at {told['host']}:{told['port']} {what}" for what in _odd_node(node, document, window_s)
         ]
-    problems += [f"nobody answered as {role} at {address}" for address, role, *_ in sorted(planned - answered)]
+    steady = document.get("adapted") is None
+    if steady:
+        problems += [f"nobody answered as {role} at {address}" for address, role, *_ in sorted(planned - answered)]
     problems += [f"{role} at {address} is not in the plan" for address, role, *_ in sorted(answered - planned)]
     if len(document["nodes"]) != len(answered):
         problems.append("a node stands twice")
     if document["plan"]["model"] != document["model"]["name"]:
         problems.append(f"the plan is one of {document['plan']['model']}")
-    if len(document["nodes"]) + 1 != document["target"]["devices"]:
+    if steady and len(document["nodes"]) + 1 != document["target"]["devices"]:
         problems.append(f"{len(document['nodes'])} nodes and a source are not {document['target']['devices']} devices")
     return problems
 
@@ -126,16 +130,52 @@ def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -
         problems.append("computed another model")
     if counted["run"] != document["run"]:
         problems.append(f"tells of run {counted['run']}")
-    if counted["refused"]:
+    steady = document.get("adapted") is None  # else a device may be new, and frames of older tables refused
+    if steady and counted["refused"]:
         problems.append(f"refused {counted['refused']} messages")
     if len(counted["compute_s"]) != min(counted["computed"], KEPT_TIMES):
         problems.append(f"has {len(counted['compute_s'])} times for {counted['computed']} frames")
     if sum(counted["compute_s"]) > counted["wall_s"] * max(1, told["threads"]) + _ROUNDING_S:
         problems.append("computed for longer than the window lasted")
-    if counted["wall_s"] < window_s - _ROUNDING_S:
+    if steady and counted["wall_s"] < window_s - _ROUNDING_S:
         problems.append(f"tells of {counted['wall_s']:.1f} s, the window lasts {window_s:.1f} s")
     if min(counted["cpu_s"], counted["rss_bytes"], *counted["compute_s"]) < 0:
         problems.append("has a counter below 0")
+    return problems
+
+
+def _count_findings(document: dict[str, Any]) -> list[Finding]:
+    if document.get("adapted") is None:
+        title = "every part of every role computed each frame exactly once"
+        return [judged("computed", title, _count_problems(document))]
+    title = "no part of a role computed more often than frames were sent"
+    changes = document["adapted"]["changes"]
+    told = f"{len(changes)} changes of the farm, {document['adapted']['sent_again']} frames sent again"
+    same = "the farm stayed the same during the run"
+    return [
+        judged("computed", title, _repeated_problems(document)),
+        unknown("steady", same, told) if changes else judged("steady", same, []),
+    ]
+
+
+def _repeated_problems(document: dict[str, Any]) -> list[str]:
+    """A device that was lost has taken its counters along, so that only too much can be seen."""
+    adapted = document["adapted"]
+    most = len(document["frames"]) + adapted["sent_again"]
+    computed: Counter[tuple[str, int]] = Counter()
+    for node in document["nodes"]:
+        for share in node["statistics"]["shares"]:
+            computed[share["role"], share["part"]] += share["computed"]
+    problems = [
+        f"{role} part {part + 1} computed {found} frames, {most} were sent, repetitions included"
+        for (role, part), found in computed.items()
+        if found > most
+    ]
+    epochs = [change["epoch"] for change in adapted["changes"]]
+    if epochs != sorted(set(epochs)):
+        problems.append("the epochs of its tables do not follow each other")
+    if adapted["late"] > adapted["sent_again"]:
+        problems.append(f"{adapted['late']} results came late, {adapted['sent_again']} frames were sent again")
     return problems
 
 
@@ -143,10 +183,13 @@ def _count_problems(document: dict[str, Any]) -> list[str]:
     frames = len(document["frames"])
     computed: dict[tuple[str, int], int] = {}
     for node in document["plan"]["nodes"]:
-        computed.setdefault((node["role"], node["part"]), 0)
+        if node["role"] != _SPARE:
+            computed.setdefault((node["role"], node["part"]), 0)
     for node in document["nodes"]:
         told = node["description"]
         part = (told["role"], told["part"])
+        if told["role"] == _SPARE and not node["statistics"]["computed"]:
+            continue
         computed[part] = computed.get(part, 0) + node["statistics"]["computed"]
     return [
         f"{role} part {part + 1} computed {found} frames, {frames} were sent"
@@ -166,6 +209,8 @@ def _looks_finding(document: dict[str, Any]) -> Finding:
         looked.setdefault(device["name"], set()).update(device["roles"])
         for when in ("before", "after"):
             look = device[when]
+            if not look and document.get("adapted") is not None:
+                continue  # it was gone
             lacking = "everything" if look is None else ", ".join(key for key in LOOK if key not in look)
             if lacking:
                 problems.append(f"{device['name']} {when} the run lacks {lacking}")

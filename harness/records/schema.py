@@ -90,6 +90,22 @@ class _Manifest(_Strict):
     record_sha256: Sha256
 
 
+class _Change(_Strict):
+    epoch: Annotated[int, Field(ge=1)]
+    at_s: float
+    why: Text
+    holders: dict[Text, Annotated[list[Text], Field(min_length=1)]]
+
+
+class _Adapted(_Strict):
+    """What happened to a farm that was allowed to change."""
+
+    deadline_s: Annotated[float, Field(gt=0)]
+    sent_again: Count
+    late: Count
+    changes: list[_Change]
+
+
 class RunRecord(_Strict):
     """One measured run, version 2 of the layout; `harness.records.record.Record` tells what each field means."""
 
@@ -115,6 +131,7 @@ class RunRecord(_Strict):
     emulated: Text | None
     energy: dict[str, Any] | None
     manifest: _Manifest
+    adapted: _Adapted | None = None
     redacted: Literal["addresses and paths"] | None = None
 
 

@@ -25,8 +25,10 @@ _LONGEST_NAME = 60
 """Characters of a target's name in a file name; file systems bound the whole of it."""
 _AGAIN = "take the original again, or repeat the run"
 _LATER = {"ended_utc", "devices", "kind", "series", "declared", "energy"}
+_SOMETIMES = ("adapted",)
+"""Stands in the records of runs whose farm was allowed to change alone."""
 _NEEDED: tuple[tuple[str, ...], ...] = (
-    *((field.name,) for field in fields(Record) if field.name not in _LATER),
+    *((field.name,) for field in fields(Record) if field.name not in (*_LATER, *_SOMETIMES)),
     *(("target", key) for key in ("name", "kind", "devices")),
     *(("model", key) for key in ("name", "weights", "fingerprint")),
     *(("verdict", key) for key in ("status", "reasons", "notes")),

@@ -62,7 +62,9 @@ class ServerConnection(asyncio.BufferedProtocol):
         loop: the running event loop.
 
     Attributes:
-        message_since: when the first byte of the message in progress came (monotonic, s); None between two.
+        opened: when it came about (monotonic, s).
+        proven: whether a message that could be answered has come on it.
+        message_since: when the first byte of the message in progress came; None between two.
         last_active: when the last bytes came.
         pending_bytes: bytes of the message in progress that are held.
     """
@@ -75,7 +77,8 @@ class ServerConnection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._linger_until: float | None = None
         self.message_since: float | None = None
-        self.last_active = loop.time()
+        self.opened = self.last_active = loop.time()
+        self.proven = False
         self.pending_bytes = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -132,12 +135,19 @@ class ServerConnection(asyncio.BufferedProtocol):
         if self._linger_until is not None:
             if now >= self._linger_until:
                 self._transport.abort()
-        elif self.message_since is not None:
-            deadline_s = self._limits.message_deadline_s
-            if now - self.message_since >= deadline_s:
-                self._refuse(RefusalError(408, f"the message was not complete after {deadline_s:g} s"))
-        elif now - self.last_active >= self._limits.idle_timeout_s:
+            return
+        # A peer that has not yet sent one message has the time of one, however it spreads its bytes.
+        since, allowed_s = self.opened, self._limits.message_deadline_s
+        if self.proven and self.message_since is not None:
+            since = self.message_since
+        elif self.proven:
+            since, allowed_s = self.last_active, self._limits.idle_timeout_s
+        if now - since < allowed_s:
+            return
+        if self.message_since is None:
             self._transport.abort()
+        else:
+            self._refuse(RefusalError(408, f"the message was not complete after {allowed_s:g} s"))
 
     def refuse(self, refusal: RefusalError) -> None:
         """Turn the peer away for a reason that was not found in a request."""
@@ -161,6 +171,7 @@ class ServerConnection(asyncio.BufferedProtocol):
         except WireFormatError as error:
             self._refuse(RefusalError(400, f"malformed Avro: {error}"))
             return
+        self.proven = True
         if answer is VOID and request.keep_alive and not request.old:
             self._transport.write(_ACKNOWLEDGEMENT)
             return

@@ -12,6 +12,9 @@ FRAME_LENGTH_BYTES = 4
 TERMINATOR = b"\0\0\0\0"
 MAX_FRAME_BYTES = 2**32 - 1
 
+_SPARE_FRAMES = 1024
+"""Frames that any message may have; a longer one has one more for each `_BYTES_PER_FRAME`."""
+_BYTES_PER_FRAME = 256
 _LENGTH = struct.Struct("!I")
 
 
@@ -38,8 +41,9 @@ def decode_message(framed: bytes | memoryview, max_bytes: int) -> memoryview | b
         The message; a view into `framed` where it came in one frame.
 
     Raises:
-        WireFormatError: a frame runs past the end, the terminator is missing, bytes follow it, or the message
-            is longer than `max_bytes`. Nothing is copied before all of this is known.
+        WireFormatError: a frame runs past the end, the terminator is missing, bytes follow it, the message is
+            longer than `max_bytes`, or cut far smaller than any client cuts. Nothing is copied before all of
+            this is known.
     """
     view = memoryview(framed)
     end = len(view)
@@ -47,6 +51,7 @@ def decode_message(framed: bytes | memoryview, max_bytes: int) -> memoryview | b
     if 0 < size <= max_bytes and view[:4] == _LENGTH.pack(size) and view[-4:] == TERMINATOR:
         return view[4:-4]
     frames: list[memoryview] = []
+    most_frames = _SPARE_FRAMES + end // _BYTES_PER_FRAME
     size = position = 0
     while True:
         if end - position < FRAME_LENGTH_BYTES:
@@ -60,6 +65,8 @@ def decode_message(framed: bytes | memoryview, max_bytes: int) -> memoryview | b
         size += length
         if size > max_bytes:
             raise WireFormatError(f"a message of more than {max_bytes} bytes")
+        if len(frames) == most_frames:
+            raise WireFormatError(f"more than {most_frames} frames in a body of {end} bytes")
         frames.append(view[position : position + length])
         position += length
     if position != end:

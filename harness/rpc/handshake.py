@@ -103,13 +103,18 @@ class HandshakeResponse:
 class ClientProtocols:
     """The protocols of the clients that a server has met, by hash; bounded, the longest unused goes first.
 
+    Args:
+        capacity: how many are kept.
+        characters: how long their texts may be in all; a character of text can take forty bytes of memory.
+
     Attributes:
         fast_prefixes: first bytes of the `forward` calls that `protocol.decode_forward` may read.
     """
 
-    def __init__(self, capacity: int = 64) -> None:
+    def __init__(self, capacity: int = 64, characters: int = 262_144) -> None:
         self._capacity = capacity
-        self._protocols: OrderedDict[bytes, Any] = OrderedDict()
+        self._characters = characters
+        self._protocols: OrderedDict[bytes, tuple[Any, int]] = OrderedDict()
         self.fast_prefixes = {forward_prefix(PROTOCOL_HASH, PROTOCOL_HASH)}
 
     def find(self, request: HandshakeRequest) -> Any | None:
@@ -123,20 +128,22 @@ class ClientProtocols:
         known = self._protocols.get(request.client_hash)
         if known is not None:
             self._protocols.move_to_end(request.client_hash)
-            return known
+            return known[0]
         if request.client_protocol is None:
             return None
         # Without this check one client could lay down another protocol under a neighbour's hash.
         if protocol_hash(request.client_protocol) != request.client_hash:
             raise WireFormatError("the client's hash is not the MD5 of its protocol text")
         protocol = parse_protocol(request.client_protocol)
-        self._keep(request.client_hash, protocol)
+        self._keep(request.client_hash, protocol, len(request.client_protocol))
         return protocol
 
-    def _keep(self, client_hash: bytes, protocol: Any) -> None:
-        self._protocols[client_hash] = protocol
+    def _keep(self, client_hash: bytes, protocol: Any, characters: int) -> None:
+        self._protocols[client_hash] = protocol, characters
         if declares_forward(protocol):
             self.fast_prefixes.add(forward_prefix(client_hash, PROTOCOL_HASH))
-        while len(self._protocols) > self._capacity:
-            forgotten, _ = self._protocols.popitem(last=False)
+        kept = sum(length for _, length in self._protocols.values())
+        while len(self._protocols) > self._capacity or kept > self._characters:
+            forgotten, (_, length) = self._protocols.popitem(last=False)
+            kept -= length
             self.fast_prefixes.discard(forward_prefix(forgotten, PROTOCOL_HASH))

@@ -15,7 +15,8 @@ class Limits:
 
     Attributes:
         max_message_bytes: longest Avro message, without framing. See `for_input` for a node.
-        message_deadline_s: from the first byte of a message to its last.
+        message_deadline_s: from the first byte of a message to its last, and from a connection's beginning to
+            the end of its first message.
         idle_timeout_s: how long a connection may stay open between two messages.
         max_connections: connections at once; beyond it the longest idle one makes room, or the newcomer is
             turned away.
@@ -25,7 +26,7 @@ class Limits:
     """
 
     max_message_bytes: int
-    message_deadline_s: float = 10.0
+    message_deadline_s: float = 8.0
     idle_timeout_s: float = 300.0
     max_connections: int = 256
     max_header_bytes: int = 16_384

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Collection
 
 from harness.farm.config import Address
 from harness.rpc.client import RpcClient
@@ -58,6 +59,12 @@ class Outbox:
         """Drop everything that has not been delivered; to be called on the event loop."""
         for lane in tuple(self._lanes.values()):
             lane.forget()
+
+    def keep(self, addresses: Collection[Address]) -> None:
+        """Drop what has not been delivered to anybody else; to be called on the event loop."""
+        for address, lane in tuple(self._lanes.items()):
+            if address not in addresses:
+                lane.forget()
 
     async def close(self) -> None:
         """Stop sending; what is still queued is dropped."""

@@ -39,9 +39,10 @@ def parse_protocol(text: str) -> Any:
         raise WireFormatError(f"a protocol text of {len(text)} characters; at most {MAX_PROTOCOL_BYTES} are read")
     try:
         protocol = avro.protocol.parse(text)
+        counted: dict[int, float] = {}  # shared: many messages may use one large type
         for message in (protocol.messages or {}).values():
             for schema in (message.request, message.response):
-                if expanded_nodes(schema) > MAX_SCHEMA_NODES:
+                if expanded_nodes(schema, counted) > MAX_SCHEMA_NODES:
                     raise WireFormatError(f"message '{message.name}' is endless or far too complex")  # noqa: TRY301
     except WireFormatError:
         raise

@@ -13,6 +13,7 @@ _CHUNK_BYTES: Final = 65_536
 """What is read at once while nothing is known of the message; holds a whole call of 25 kB."""
 _DIRECT_ABOVE_BYTES: Final = 32_768
 """Bodies longer than this are received in place, without passing through the parser."""
+_VERSIONS: Final = ("1.0", "1.1")
 _HEAD_END: Final = b"\r\n\r\n"
 _CHUNK_OVERHEAD_BYTES: Final = 32
 """Chunk header and line ends that are not counted against the limit of the headers."""
@@ -71,7 +72,7 @@ class RequestReader:
         self._buffer = self._given = np.empty(_CHUNK_BYTES, np.uint8).data
         self._parser = httptools.HttpRequestParser(self)
         self._target: memoryview | None = None
-        self._parts: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._content_bytes = 0
         self._keep_alive = False
         self._old = False
@@ -182,7 +183,8 @@ class RequestReader:
         lower = name.lower()
         if lower == b"content-length":
             self._content_bytes = int(value)  # a number, and the only delimiter: the parser has seen to that
-            self._check_body(self._content_bytes)
+            if self._content_bytes > self._max_body_bytes:
+                raise self._too_long(str(self._content_bytes))
         elif lower == b"expect":
             if value.lower() != b"100-continue":
                 raise RefusalError(417, "only 100-continue can be expected")
@@ -190,10 +192,13 @@ class RequestReader:
 
     def on_headers_complete(self) -> None:
         """The body follows."""
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise RefusalError(400, f"HTTP/{version} is not spoken here, but HTTP/1.1")
         if self._parser.get_method() != b"POST":
             raise RefusalError(405, "Avro calls are POST requests", "Allow: POST\r\n")
         self._keep_alive = self._parser.should_keep_alive()
-        self._old = self._parser.get_http_version() != "1.1"
+        self._old = version != "1.1"
         if self._content_bytes > _DIRECT_ABOVE_BYTES:
             # Not filled with zeros: a peer that announces much and sends little takes no memory.
             self._target = np.empty(self._content_bytes, np.uint8).data
@@ -209,8 +214,15 @@ class RequestReader:
         """Part of the body has come."""
         end = self.pending_bytes + len(body)
         if self._target is None:
-            self._check_body(end)
-            self._parts.append(body)
+            if end > self._max_body_bytes:
+                raise self._too_long(f"more than {self._max_body_bytes}")
+            # One growing buffer: a list of a million small chunks would take fifty times their bytes.
+            if not self._body:
+                self._body = body
+            elif isinstance(self._body, bytearray):
+                self._body += body
+            else:
+                self._body = bytearray(self._body) + body
         else:
             self._target[self.pending_bytes : end] = body
         self.pending_bytes = end
@@ -222,7 +234,7 @@ class RequestReader:
         if self._target is not None:
             self._complete(self._target)
         else:
-            self._complete(self._parts[0] if len(self._parts) == 1 else b"".join(self._parts))
+            self._complete(self._body if isinstance(self._body, bytes) else memoryview(self._body))
 
     def _complete(self, body: bytes | memoryview) -> None:
         self.requests.append(Request(body, self._keep_alive, self._old))
@@ -230,7 +242,7 @@ class RequestReader:
 
     def _reset(self) -> None:
         self._target = None
-        self._parts = []
+        self._body = b""
         self._content_bytes = self._head_bytes = self._overhead_bytes = self.pending_bytes = 0
         self.begun = self.expects_continue = False
 
@@ -242,7 +254,6 @@ class RequestReader:
     def _too_many_headers(self) -> RefusalError:
         return RefusalError(431, f"more than {self._limits.max_header_bytes} bytes of headers")
 
-    def _check_body(self, size: int) -> None:
-        if size > self._max_body_bytes:
-            most = self._limits.max_message_bytes
-            raise RefusalError(413, f"a body of {size} bytes; messages of at most {most} bytes are taken")
+    def _too_long(self, size: str) -> RefusalError:
+        most = self._limits.max_message_bytes
+        return RefusalError(413, f"a body of {size} bytes; messages of at most {most} bytes are taken")

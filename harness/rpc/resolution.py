@@ -131,4 +131,5 @@ def _guarded(read: Callable[[], Any]) -> Any:
     except WireFormatError:
         raise
     except Exception as error:  # the library meets a stranger's bytes: TypeError, ArithmeticError and more
-        raise WireFormatError(str(error) or type(error).__name__) from error
+        # Its first line: whole schemas, written by the peer, may follow.
+        raise WireFormatError(next(iter(str(error).splitlines()), type(error).__name__)) from error

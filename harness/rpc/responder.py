@@ -55,6 +55,21 @@ class Handlers(Protocol):
     def stop(self, reason: str) -> None:
         """End the process soon, after this answer is out."""
 
+    def seat(self, run: str, table: dict[str, Any]) -> None:
+        """Take the fields of Table."""
+
+    def state(self) -> dict[str, Any]:
+        """The fields of NodeState."""
+
+    def join(self, address: str) -> None:
+        """Use a device."""
+
+    def leave(self, address: str) -> None:
+        """Do without a device."""
+
+    def watch(self) -> str:
+        """The state of a run, as JSON."""
+
 
 class Responder:
     """Answers the messages of protocol `image`.
@@ -134,5 +149,7 @@ def _describe(name: str, error: Exception) -> str:
 
 
 def _error(handshake: bytes, text: str) -> bytes:
-    readable = text[:_MAX_ERROR_CHARACTERS].encode("utf-8", "replace").decode()
-    return handshake + _NO_METADATA + _STRING_ERROR + encode_string(readable)
+    # One line of what can be read: a role or a tag that is quoted may hold line ends and marks that turn the text.
+    short = text[:_MAX_ERROR_CHARACTERS]
+    shown = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in short)
+    return handshake + _NO_METADATA + _STRING_ERROR + encode_string(shown)

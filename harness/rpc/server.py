@@ -22,7 +22,7 @@ _STUCK_S: Final = 1.0
 """After this an incomplete message may be given up for a new connection, if there is no other room."""
 _FAREWELL_S: Final = 1.0
 """How long answers may take to leave when the server closes."""
-_LONGEST_SWEEP_S: Final = 1.0
+_LONGEST_SWEEP_S: Final = 0.25
 _SHORTEST_SWEEP_S: Final = 0.02
 _SCRATCH_BYTES: Final = 262_144
 """What is read at once from a connection that speaks TLS."""
@@ -100,7 +100,7 @@ class RpcServer:
         return self._responder.respond(message)
 
     def admit(self, connection: ServerConnection) -> bool:
-        """Take in a new connection; the longest idle one, or a stuck one, makes room if need be."""
+        """Take in a new connection; if need be one makes room that said nothing yet, is idle, or is stuck."""
         if len(self._connections) >= self.limits.max_connections:
             oldest = self._least_missed()
             if oldest is None:
@@ -122,16 +122,23 @@ class RpcServer:
         connection = ServerConnection(self, loop)
         if self._security is None:
             return connection
-        deadline_s = self.limits.message_deadline_s
-        return TlsTransport(self._security.server_context, connection, loop, deadline_s, self._scratch)
+        return TlsTransport(self._security.server_context, connection, loop, self._scratch)
 
     def _least_missed(self) -> ServerConnection | None:
-        idle = [known for known in self._connections if known.message_since is None]
-        if idle:
-            return min(idle, key=lambda known: known.last_active)
-        oldest = min(self._connections, key=lambda known: known.message_since or 0.0)
-        stuck = asyncio.get_running_loop().time() - (oldest.message_since or 0.0) >= _STUCK_S
-        return oldest if stuck else None
+        now = asyncio.get_running_loop().time()
+
+        def stuck(known: ServerConnection) -> bool:
+            return now - (known.message_since or now) >= _STUCK_S
+
+        strangers = [known for known in self._connections if not known.proven]
+        # Peers of old that pause cost us most: they go after all who have yet to send a message.
+        choices = (
+            [known for known in strangers if known.message_since is None],
+            [known for known in strangers if stuck(known)],
+            [known for known in self._connections if known.proven and known.message_since is None],
+            [known for known in self._connections if stuck(known)],
+        )
+        return next((min(some, key=lambda known: known.last_active) for some in choices if some), None)
 
     def forget(self, connection: ServerConnection) -> None:
         """The connection is gone."""

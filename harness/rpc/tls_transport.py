@@ -39,13 +39,13 @@ class _State(enum.Enum):
 class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     """The protocol of a socket's transport, and the transport of a `ServerConnection`.
 
-    The connection is made known to its server at once, before any byte: the server's limits hold for handshakes.
+    The connection is made known to its server at once, before any byte: the server's limits hold for handshakes, and
+    a peer has the time of one message for its handshake and first message together.
 
     Args:
         context: of the server's side.
         connection: gets the plain bytes.
         loop: the running event loop.
-        deadline_s: how long the handshake may take.
         scratch: where received records lie until they are read, which is at once: the connections of a server share it.
     """
 
@@ -54,14 +54,12 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         context: ssl.SSLContext,
         connection: ServerConnection,
         loop: asyncio.AbstractEventLoop,
-        deadline_s: float,
         scratch: memoryview,
     ) -> None:
         super().__init__()
         self._session = TlsSession(context)
         self._connection = connection
         self._loop = loop
-        self._deadline_s = deadline_s
         self._scratch = scratch
         self._state = _State.NEW
         self._raw: asyncio.Transport | None = None
@@ -75,12 +73,12 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         """Somebody has connected."""
         assert isinstance(transport, asyncio.Transport)
         self._raw = transport
-        self._timer = self._loop.call_later(self._deadline_s, transport.abort)
         self._connection.connection_made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""
-        self._end_timer()
+        if self._timer is not None:
+            self._timer.cancel()
         self._state = _State.OVER
         self._raw = None
         self._connection.connection_lost(exc)
@@ -172,7 +170,6 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
             self._state = _State.HANDSHAKE
             self._handshake(data)
             return
-        self._end_timer()
         self._state = _State.PLAIN
         for early in self._early:
             self.write(early)
@@ -190,7 +187,6 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
         self._raw.write(self._session.outgoing())
         if not done:
             return
-        self._end_timer()
         self._state = _State.OPEN
         for early in self._early:
             self.write(early)
@@ -216,14 +212,8 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
     def _fail(self, error: ssl.SSLError) -> None:
         """Send the alert, and leave the peer the time to read it: closing at once, with bytes unread, destroys it."""
         assert self._raw is not None
-        self._end_timer()
         self._state = _State.OVER
         _log.info("refused a peer: it %s", explained(error))
         self._raw.write(self._session.outgoing())
         self._raw.write_eof()
         self._timer = self._loop.call_later(_LINGER_S, self._raw.abort)
-
-    def _end_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

@@ -155,7 +155,9 @@ def test_the_entry_of_2018_is_replayed(farm, place_published):
     # A repository of its own: our records of this farm have the entry's name.
     assert farm.ck("add", "repo:published", "--quiet").returncode == 0
     entry = place_published(farm.repos / "published")
-    done = farm.ck("replay", f"published:experiment:{entry.name}", "--subpoint=0001", "--repetitions=1", "--target=farm-5")
+    done = farm.ck(
+        "replay", f"published:experiment:{entry.name}", "--subpoint=0001", "--repetitions=1", "--target=farm-5"
+    )
     assert done.returncode == 0, done.stdout
     assert "Pipeline executed successfully!" in done.stdout
     assert "seconds per distinct, verified frame, max:  0.19654015490883275 vs 0." in done.stdout

@@ -7,6 +7,7 @@ it pass; only the check of its results can find it.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +15,33 @@ import numpy as np
 import harness
 from harness.farm.config import NODE_PORT, Address, FarmConfig
 from harness.node import serve as serving
+from harness.node.blocks import NodeOptions, keras_blocks
+from harness.node.intake import Intake
 from harness.node.node import Node
 from harness.partition.paper import partition_for
 from harness.plan.plan import make_plan
 
 
-class SwappingNode(Node):
+class SwappingIntake(Intake):
     """Joins the halves in the wrong order, as arrival order did in the published scripts."""
 
-    def _assemble(self, payloads):
-        return super()._assemble(payloads[::-1])
+    def assemble(self, payloads):
+        """Backwards."""
+        return super().assemble(payloads[::-1])
+
+
+class SwappingNode(Node):
+    """Joins the halves in the wrong order."""
+
+    def _fresh_intakes(self):
+        return {role.name: SwappingIntake(self._partition, role.name) for role in self._partition.roles}
 
 
 class DoublingNode(Node):
     """Sends every result twice under the same identity, as the published join did."""
 
-    def _messages(self, outcome, tags):
-        return super()._messages(outcome, tags) * 2
+    def _messages(self, outcome):
+        return super()._messages(outcome) * 2
 
 
 class StaleNode(Node):
@@ -38,34 +49,34 @@ class StaleNode(Node):
 
     first = None
 
-    def _messages(self, outcome, tags):
+    def _messages(self, outcome):
         self.first = self.first or outcome.outputs
         object.__setattr__(outcome, "outputs", self.first)
-        return super()._messages(outcome, tags)
+        return super()._messages(outcome)
 
 
 class FlippingNode(Node):
     """Flips one bit of one float in every fifth result."""
 
-    def _messages(self, outcome, tags):
-        if outcome.job.frame % 5 == 0:
+    def _messages(self, outcome):
+        if outcome.job.identity.frame % 5 == 0:
             _replace(outcome, _flipped)
-        return super()._messages(outcome, tags)
+        return super()._messages(outcome)
 
 
 class ZeroNode(Node):
     """Answers with zeros."""
 
-    def _messages(self, outcome, tags):
+    def _messages(self, outcome):
         _replace(outcome, np.zeros_like)
-        return super()._messages(outcome, tags)
+        return super()._messages(outcome)
 
 
 class SkippingNode(Node):
     """Counts every frame as computed, and answers only three of four."""
 
-    def _messages(self, outcome, tags):
-        return [] if outcome.job.frame % 4 == 3 else super()._messages(outcome, tags)
+    def _messages(self, outcome):
+        return [] if outcome.job.identity.frame % 4 == 3 else super()._messages(outcome)
 
 
 def _flipped(output):
@@ -85,7 +96,7 @@ def main(farm_file: str, address: str, lie: str) -> None:
     farm = FarmConfig.load(Path(farm_file))
     plan = make_plan(partition_for(farm), farm)
     placement = plan.at(Address.parse(address, NODE_PORT))
-    options = serving.NodeOptions(seed=2018, threads=1)
+    options = NodeOptions(seed=2018, threads=1)
     nodes = {
         "swap": SwappingNode,
         "double": DoublingNode,
@@ -98,15 +109,13 @@ def main(farm_file: str, address: str, lie: str) -> None:
     if lie == "version":
         harness.__version__ = "0.0.1"
     if lie == "seed":
-        honest = serving._load
 
-        def load(plan, placement, options):
-            _, description = honest(plan, placement, options)
-            block, _ = honest(plan, placement, serving.NodeOptions(seed=7, threads=1))
-            return block, description
+        def other_blocks(plan, options):
+            return replace(keras_blocks(plan, options), load=keras_blocks(plan, NodeOptions(seed=7, threads=1)).load)
 
-        serving._load = load
-    serving.serve(plan, placement, options)
+        serving.serve(plan, placement, options, other_blocks)
+    else:
+        serving.serve(plan, placement, options)
 
 
 if __name__ == "__main__":

@@ -58,15 +58,16 @@ def test_a_host_with_several_ports_has_one_certificate(root: Path) -> None:
     assert set(make_keys(farm).devices) == {"192.0.2.8", "192.0.2.3"}
 
 
-def test_keys_are_not_overwritten_and_missing_ones_are_added(root: Path) -> None:
-    """A second call changes nothing; a new device gets a key of the same authority; --force makes all anew."""
+@pytest.mark.parametrize("in_file", [True, False])
+def test_keys_are_not_overwritten_and_missing_ones_are_added(root: Path, in_file: bool) -> None:
+    """A second call changes nothing; a device more gets a key of the same authority; --force makes all anew."""
     made = make_keys(farm_of(*LAN[:2]))
     before = _contents(made.folder)
     with pytest.raises(BadInputError, match="has keys for every device") as caught:
         make_keys(farm_of(*LAN[:2]))
     assert "--force" in caught.value.hint
     assert _contents(made.folder) == before
-    added = make_keys(farm_of(*LAN))
+    added = make_keys(farm_of(*LAN)) if in_file else make_keys(farm_of(*LAN[:2]), LAN[2])
     assert set(added.devices) == {LAN[2]}
     after = _contents(made.folder)
     assert {name: after[name] for name in before} == before
@@ -151,6 +152,8 @@ def test_a_farm_on_a_network_needs_keys_or_the_users_word(root: Path, monkeypatc
     """One address of a network is enough to ask for keys; loopback is not asked; the record's word follows."""
     local, mixed = farm_of("127.0.0.1", "127.0.0.2"), farm_of("127.0.0.1", LAN[1], name="mixed")
     require_trust(local)
+    with pytest.raises(BadInputError, match=LAN[2]):
+        require_trust(local, LAN[2])
     with pytest.raises(BadInputError, match=LAN[1]) as caught:
         require_trust(mixed)
     assert caught.value.exit_code == 2
@@ -192,7 +195,13 @@ def test_the_command_says_what_to_copy_where(tmp_path: Path) -> None:
 def mixed(tmp_path: Path) -> Path:
     """The file of a farm of which two devices are on this machine, and three on a network."""
     file = tmp_path / "mixed.json"
-    roles = {"initial": ["127.0.3.1"], "block1": ["127.0.3.2"], "block2": list(LAN[:2]), "block3": ["192.0.2.5"]}
+    roles = {
+        "initial": ["127.0.3.1"],
+        "block1": ["127.0.3.2"],
+        "block2": list(LAN[:2]),
+        "block3": ["127.0.3.5"],
+        "spare": ["192.0.2.5"],
+    }
     file.write_text(json.dumps({"node": roles}))
     return file
 
@@ -203,7 +212,7 @@ def test_a_command_on_a_network_asks_for_keys(tmp_path: Path, mixed: Path, comma
     environment = {"IOT_FARM_KEYS": str(tmp_path / "keys"), "IOT_FARM_STATE": str(tmp_path / "state")}
     done = iot_farm(*command, str(mixed), environment=environment)
     assert done.returncode == 2
-    assert "the farm has no keys" in done.stderr
+    assert "is an address of a network" in done.stderr
     assert "iot-farm farm keys" in done.stderr
     assert "--insecure-lan" in done.stderr
     assert "Traceback" not in done.stderr
@@ -221,7 +230,7 @@ def test_the_users_word_does_in_place_of_keys(tmp_path: Path, mixed: Path, word:
     command = ("node", "--target", str(mixed), "--address", "127.0.3.2", "--core", "4096", *word)
     done = iot_farm(*command, environment={"IOT_FARM_KEYS": str(tmp_path / "keys")})
     assert done.returncode == 2
-    assert ("core 4096" if word else "the farm has no keys") in done.stderr
+    assert ("core 4096" if word else "is an address of a network") in done.stderr
 
 
 def test_a_farm_with_keys_computes_over_tls(tmp_path: Path) -> None:

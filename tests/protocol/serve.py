@@ -62,11 +62,41 @@ class Recorder:
             "cpu_s": 0.5,
             "wall_s": 2.0,
         }
-        return zeros | figures | {"compute_s": [0.25, 0.5], "queue_s": [], "errors": self.last}
+        return (
+            zeros
+            | figures
+            | {
+                "compute_s": [0.25, 0.5],
+                "queue_s": [],
+                "errors": self.last,
+                "shares": [{"role": "fc1", "part": 1, "computed": 2}],
+            }
+        )
 
     def probe(self, input: bytes | memoryview) -> int:  # noqa: A002
         """The size."""
         return len(input)
+
+    def seat(self, run: str, table: dict[str, Any]) -> None:
+        """Say what came in the error."""
+        raise RemoteError(f"{run} {table}")
+
+    def state(self) -> dict[str, Any]:
+        """Fields of every type."""
+        held = [{"role": "fc1", "part": 1, "block_fingerprint": "ab12"}]
+        return {"run": self.run, "epoch": -1, "held": held, "waiting": 3, "computed": 4, "error": ""}
+
+    def join(self, address: str) -> None:
+        """Say what came in the error."""
+        raise RemoteError(f"join {address}")
+
+    def leave(self, address: str) -> None:
+        """Say what came in the error."""
+        raise RemoteError(f"leave {address}")
+
+    def watch(self) -> str:
+        """A document of one word."""
+        return '{"epoch":3}'
 
     def stop(self, reason: str) -> None:
         """End the process."""

@@ -24,7 +24,7 @@ from harness.rpc.responder import VOID
 
 # frame of 0x36 = 54 bytes; client hash, no protocol, server hash, no metadata (twice), "forward"; then the bytes
 # 01 02 03 04, "fc1" and "t", each behind twice its length; the terminator. The hash changes with image.avpr.
-HASH = "20d4568e13e23754ca39ad4ec58866c1"
+HASH = "a22b4cd63d71c0d6fbd22a7eee09a8e2"
 GOLDEN_REQUEST = bytes.fromhex(
     f"00000036 {HASH} 00 {HASH} 00 00 0e 666f7277617264 08 01020304 06 666331 02 74 00000000"
 )

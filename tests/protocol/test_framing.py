@@ -64,6 +64,15 @@ def test_bad_framing_is_named(body, reason):
         decode_message(body, LIMIT)
 
 
+def test_a_message_cut_far_too_small_is_refused():
+    """One-byte frames are taken up to a number that the body's length gives: 1,044 of them are, 1,045 are not."""
+    assert len(decode_message(framed(*[b"a"] * 1044), 10_000)) == 1044
+    for frames in (1045, 100_000):
+        body = framed(*[b"a"] * frames)
+        with pytest.raises(WireFormatError, match=f"more than {1024 + len(body) // 256} frames in a body"):
+            decode_message(body, 200_000)
+
+
 @pytest.mark.parametrize("frame", [2048, 8192])
 def test_the_body_limit_leaves_room_for_known_clients(frame):
     """A message of the longest size, in the frames of avsc and stock Python, fits the limit of the body."""

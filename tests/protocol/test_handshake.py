@@ -193,6 +193,27 @@ def test_the_memory_of_clients_is_bounded(responder, recorder):
     assert responder.respond(call(None, parameters, client=PROTOCOL_HASH)) == VOID
 
 
+def test_the_memory_of_long_declarations_is_bounded(responder, recorder):
+    """Declarations that are long are forgotten sooner: together they hold no more text than a limit."""
+    parameters = b"\4ab" + encode_string("fc1") + encode_string("t")
+    for number in range(30):
+        text = declared(INPUT, NEXT, TAG, doc=f"{number}" + "x" * 30_000)
+        assert responder.respond(call(text, parameters)) == VOID
+    kept = responder._clients._protocols.values()
+    assert 5 <= len(kept) < 10
+    assert sum(characters for _, characters in kept) <= 262_144
+    assert len(responder._clients.fast_prefixes) == 1 + len(kept)
+
+
+def test_an_error_is_one_line(responder):
+    """What is quoted of a peer cannot break the line, turn it around or colour a terminal; letters stay as they are."""
+    told = [read_answer(responder.respond(call(None, b"", client=PROTOCOL_HASH, name=name)))[1]
+            for name in ("a\nb", "\x1b[31m", "\u202eab", "fünf")]  # fmt: skip
+    assert all(text.isprintable() for text in told)
+    assert r"'a\nb'" in told[0]
+    assert "'fünf'" in told[3]
+
+
 def test_a_result_of_the_wrong_type_is_an_internal_error(responder):
     """A handler whose answer does not fit the declaration becomes an Avro error, not half an answer."""
     match, error = read_answer(responder.respond(call(None, b"", client=PROTOCOL_HASH, name="describe")))

@@ -1,14 +1,23 @@
 """The identity of a tensor as text."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.rpc.errors import RemoteError
-from harness.rpc.identity import MAX_FRAME, MAX_TAG_CHARACTERS, Identity, TagError
+from harness.rpc.identity import BY_NUMBER, MAX_FRAME, MAX_SHARES, MAX_TAG_CHARACTERS, Identity, Route, TagError
 
 GOOD = "run=9f3c;frame=17;tensor=fc1;part=0/2;model=ab12"
 words = st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True)
+ROUTED = GOOD + ";attempt=1;epoch=3;way=0.10.2"
+routes = st.just(BY_NUMBER) | st.builds(
+    Route,
+    attempt=st.integers(0, 9999),
+    epoch=st.integers(0, MAX_FRAME),
+    way=st.lists(st.integers(0, 9999), min_size=1, max_size=MAX_SHARES).map(tuple),
+)
 identities = st.integers(1, 9999).flatmap(
     lambda parts: st.builds(
         Identity,
@@ -18,6 +27,7 @@ identities = st.integers(1, 9999).flatmap(
         part=st.integers(0, parts - 1),
         parts=st.just(parts),
         model=words,
+        route=routes,
     )
 )
 
@@ -38,6 +48,14 @@ def test_different_identities_have_different_tags(one, other):
 def test_the_tag_is_readable():
     """The tag is the documented text, field by field."""
     assert Identity.parse(GOOD) == Identity("9f3c", 17, "fc1", 0, 2, "ab12")
+    assert Identity.parse(ROUTED) == Identity("9f3c", 17, "fc1", 0, 2, "ab12", Route(1, 3, (0, 10, 2)))
+
+
+@given(identities, st.integers(0, MAX_FRAME), routes)
+def test_a_tagger_writes_the_same_tags(identity, frame, route):
+    """The quick way to the tag of another frame and route gives what the identity itself would."""
+    moved = dataclasses.replace(identity, frame=frame, route=route)
+    assert identity.tags()(frame, route) == str(moved)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +80,15 @@ def test_the_tag_is_readable():
         GOOD.replace("run=9f3c;", "") + ";run=9f3c",
         GOOD.replace("model=ab12", "model=é"),
         GOOD + ";frame=18",
+        GOOD + ";attempt=0",
+        ROUTED + ".",
+        ROUTED + ";way=0",
+        ROUTED.replace("attempt=1", "attempt=01"),
+        ROUTED.replace("attempt=1", "attempt=-1"),
+        ROUTED.replace("epoch=3", f"epoch={MAX_FRAME + 1}"),
+        ROUTED.replace("way=0.10.2", "way="),
+        ROUTED.replace("way=0.10.2", "way=0..2"),
+        ROUTED.replace("way=0.10.2", "way=" + ".".join(["0"] * (MAX_SHARES + 1))),
         "run=" + "9" * 1_000_000,
     ],
 )
@@ -76,7 +103,17 @@ def test_anything_else_is_refused(tag):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"run": "a;b"}, {"frame": -1}, {"part": 2}, {"parts": 10_000}, {"tensor": ""}, {"model": "a=b"}],
+    [
+        {"run": "a;b"},
+        {"frame": -1},
+        {"part": 2},
+        {"parts": 10_000},
+        {"tensor": ""},
+        {"model": "a=b"},
+        {"route": Route(-1, 0, (0,))},
+        {"route": Route(0, 0, ())},
+        {"route": Route(1)},
+    ],
 )
 def test_no_identity_is_made_that_cannot_travel(fields):
     """An identity that its tag could not carry cannot be created."""

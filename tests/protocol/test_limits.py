@@ -4,12 +4,15 @@ import contextlib
 import select
 import socket
 import time
+import tracemalloc
 
 import psutil
 import pytest
 from protocol.raw_http import chunked, exchange, forward_message, framed, post, read_answer
 
+from harness.rpc.limits import Limits
 from harness.rpc.protocol import PROTOCOL_HASH, encode_forward_tail, encode_long, forward_prefix
+from harness.rpc.request_reader import RequestReader
 from harness.rpc.responder import VOID
 
 GOOD = post(framed(forward_message()))
@@ -90,6 +93,21 @@ def test_many_small_chunks_are_no_headers(server):
     sent = post(chunked(*[bytes((byte,)) for byte in body]), "Transfer-Encoding: chunked", length=-1)
     assert len(sent) > 10 * 16_384
     assert exchange(server.address, [sent]) == ANSWERED
+
+
+def test_many_small_chunks_take_no_more_memory_than_their_bytes():
+    """A body in chunks of two bytes is held as one run of bytes, not as an object for each."""
+    reader = RequestReader(Limits(max_message_bytes=1_000_000))
+    sent = post(chunked(*[b"ab"] * 100_000), "Transfer-Encoding: chunked", length=-1)
+    tracemalloc.start()
+    for start in range(0, len(sent), 8192):
+        piece = sent[start : start + 8192]
+        reader.buffer()[: len(piece)] = piece
+        reader.received(len(piece))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert bytes(reader.requests[0].body) == b"ab" * 100_000
+    assert peak < 2_000_000, "objects for each would take eight"
 
 
 def test_an_expectation_is_answered_before_the_body(server):

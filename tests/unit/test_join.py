@@ -27,7 +27,7 @@ class Ours:
     """The join under test, used as a node uses it."""
 
     def __init__(self, slots: tuple[Slot, ...], remember: int = 65_536) -> None:
-        self.join: Join[Payload] = Join(slots, remember=remember)
+        self.join: Join[int, Payload] = Join(slots, remember=remember)
 
     def feed(self, frame: int, slot: Slot) -> list[Payload] | None:
         """Offer the message, and take the frame when that completes it."""
@@ -114,7 +114,7 @@ def test_an_offer_says_what_became_of_it(
 ) -> None:
     """A message is kept when it is new, completes a frame when it is the last new one, and else is a duplicate."""
     slots, _, messages = case
-    join: Join[Payload] = Join(slots)
+    join: Join[int, Payload] = Join(slots)
     seen: set[tuple[int, Slot]] = set()
     for frame, slot in messages:
         waiting, had = join.waiting, join.has(frame)
@@ -132,7 +132,7 @@ def test_an_offer_says_what_became_of_it(
 
 def test_a_repeated_part_does_not_replace_the_first() -> None:
     """Nothing that comes later changes a part that is there."""
-    join: Join[str] = Join(HALVES)
+    join: Join[int, str] = Join(HALVES)
     assert join.offer(7, HALVES[0], "first") is Offer.KEPT
     assert join.offer(7, HALVES[0], "second") is Offer.DUPLICATE
     assert join.offer(7, HALVES[1], "other") is Offer.COMPLETE
@@ -141,7 +141,7 @@ def test_a_repeated_part_does_not_replace_the_first() -> None:
 
 def test_a_complete_frame_is_handed_out_once() -> None:
     """Taking an incomplete frame, or a frame twice, is an error and loses nothing."""
-    join: Join[str] = Join(HALVES)
+    join: Join[int, str] = Join(HALVES)
     join.offer(1, HALVES[1], "right")
     with pytest.raises(KeyError):
         join.take(1)
@@ -153,15 +153,31 @@ def test_a_complete_frame_is_handed_out_once() -> None:
 
 
 @given(st.integers(0, 40))
-def test_memory_is_bounded_and_a_late_duplicate_is_still_seen(remember: int) -> None:
-    """A long run keeps a bounded number of frame numbers, and a part of any finished frame stays a duplicate."""
+def test_memory_is_bounded(remember: int) -> None:
+    """A long run keeps a bounded number of finished frames, the latest, and their parts stay duplicates."""
     ours = Ours(HALVES, remember)
     for frame in range(300):
         assert joined(ours, [(frame, HALVES[1]), (frame, HALVES[0])]) == [[(frame, slot) for slot in HALVES]]
-        assert len(ours.join._finished) <= max(remember, 1)
-    assert all(ours.join.offer(frame, HALVES[0], (0, HALVES[0])) is Offer.DUPLICATE for frame in range(300))
+        assert len(ours.join._finished) <= remember
+    kept = range(300 - remember, 300)
+    assert all(ours.join.offer(frame, HALVES[0], (0, HALVES[0])) is Offer.DUPLICATE for frame in kept)
     assert ours.join.waiting == 0
     assert joined(ours, [(300, HALVES[0]), (300, HALVES[1])])
+
+
+def test_what_waits_too_long_is_abandoned() -> None:
+    """Halves of an attempt that came to nothing are let go of, the oldest alone; a frame in time stays."""
+    join: Join[int, str] = Join(HALVES)
+    for frame in range(5):
+        join.offer(frame, HALVES[0], "half", float(frame))
+    join.offer(0, HALVES[0], "half again", 4.0)  # a repetition makes nothing younger
+    assert join.abandon(0.0) == 0
+    assert join.abandon(3.0) == 3
+    assert [join.has(frame) for frame in range(5)] == [False, False, False, True, True]
+    assert join.offer(3, HALVES[1], "other half", 5.0) is Offer.COMPLETE
+    assert join.take(3) == ["half", "other half"]
+    assert join.abandon(9.0) == 1
+    assert join.waiting == 0
 
 
 def test_a_join_needs_slots_of_its_own() -> None:
@@ -170,7 +186,7 @@ def test_a_join_needs_slots_of_its_own() -> None:
         Join(())
     with pytest.raises(ValueError, match="slots"):
         Join((HALVES[0], HALVES[0]))
-    join: Join[str] = Join(HALVES)
+    join: Join[int, str] = Join(HALVES)
     assert join.expects(HALVES[1])
     assert not join.expects(("fc1", 2))
     with pytest.raises(KeyError):

@@ -32,7 +32,7 @@ def test_a_seed_is_a_run() -> None:
     assert len(set(endings(range(20)))) > 10
 
 
-class ByArrival(Join[int]):
+class ByArrival(Join[int, int]):
     """Joins the next so many messages whatever they are, as the published scripts did."""
 
     def __init__(self, slots: Sequence[tuple[str, int]]) -> None:

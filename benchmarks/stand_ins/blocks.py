@@ -1,0 +1,93 @@
+"""Blocks that give numbers which depend on every byte of their inputs, and on nothing else; and the right answers."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from harness.bench.farm_run import blocks_of
+from harness.bench.reference import Reference
+from harness.models.frames import frame_pool
+from harness.node.blocks import BlockSource, NodeOptions
+from harness.node.worker import Array
+from harness.partition.partition import INITIAL, Partition
+from harness.plan.plan import Plan
+from harness.plan.table import Share
+
+WEIGHTS, MODEL = "stand-in", "stand-in"
+
+
+class StandIn:
+    """The block of a share that computes nothing of the model.
+
+    Args:
+        cut: gives the shapes of the outputs.
+        share: what it stands for.
+        service_s: how long a frame takes.
+    """
+
+    def __init__(self, cut: Partition, share: Share, service_s: float = 0.0) -> None:
+        self.fingerprint = f"stand-in-{share.role}-{share.part}"
+        self._share = share
+        self._service_s = service_s
+        self._shapes = [cut.message_shape(tensor) for tensor in cut.outputs(share.role)]
+
+    def __call__(self, *inputs: Array) -> tuple[Array, ...]:
+        """One float32 array for each output, uniform in 0 to 1, from a digest of all inputs."""
+        if self._service_s:
+            time.sleep(self._service_s)
+        digest = hashlib.blake2b(str(self._share).encode())
+        for array in inputs:
+            digest.update(np.ascontiguousarray(array).data)
+        chance = np.random.default_rng(int.from_bytes(digest.digest()[:16]))
+        return tuple(chance.random(shape, dtype=np.float32) for shape in self._shapes)
+
+
+def stand_in_blocks(service_s: float) -> Callable[[Plan, NodeOptions], BlockSource]:
+    """Where a node's blocks come from, for `harness.node.serve.serve`."""
+
+    def source(plan: Plan, options: NodeOptions) -> BlockSource:
+        del options
+        return BlockSource(
+            load=lambda share: StandIn(plan.partition, share, service_s),
+            weights=WEIGHTS,
+            model=MODEL,
+            runtime="stand-in blocks",
+        )
+
+    return source
+
+
+def stand_in_reference(plan: Plan, count: int, seed: int = 1) -> Reference:
+    """Images, and what a single device with the same blocks makes of them."""
+    cut = plan.partition
+    images = frame_pool(seed, count, cut.graph.input_shape)
+    return Reference(
+        images=images,
+        outputs=np.stack([_answer(cut, image) for image in images]),
+        weights=WEIGHTS,
+        model_fingerprint=MODEL,
+        block_fingerprints=tuple(StandIn(cut, Share(*key)).fingerprint for key in blocks_of(plan)),
+    )
+
+
+def _answer(cut: Partition, image: Array) -> Any:
+    tensors: dict[str, Array] = {"frame": image}
+    for role in cut.roles:
+        inputs = [tensors[tensor] for tensor in cut.inputs(role.name)]
+        parts = [StandIn(cut, Share(role.name, part))(*inputs) for part in range(role.parts)]
+        for number, tensor in enumerate(cut.outputs(role.name)):
+            tensors[tensor] = np.concatenate([part[number] for part in parts], axis=-1)
+    (result,) = (tensors[tensor] for tensor in cut.inputs(INITIAL))
+    return result.reshape(-1)
+
+
+def die() -> None:
+    """End this process as a power cut would."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,260 @@
+"""A farm that changes during a run: beats, the next table, and the moment at which it comes into force."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.errors import BadInputError, FarmError
+from harness.farm.config import NODE_PORT, Address
+from harness.farm.key_folder import require_trust
+from harness.initial import Initial
+from harness.membership import Membership
+from harness.plan.assign import assign
+from harness.plan.cores import share_costs_s
+from harness.plan.plan import Plan
+from harness.plan.table import Share, Table
+from harness.rpc.client import RpcClient
+from harness.rpc.errors import PeerTimeoutError, RemoteError, RpcError
+from harness.rpc.security import security_of
+
+BEAT_S = 0.25
+"""Time between two questions to a device; one that is not answered for so long is missed."""
+_ANSWER_S = 2.0
+_LOADING_S = 20.0
+"""A device may take so long to build a block before it counts as gone."""
+_LOOK_S = 0.02
+_TICK_S = 0.05
+
+
+@dataclass(frozen=True)
+class Change:
+    """A table that came into force.
+
+    Attributes:
+        at_s: when, on the event loop's clock.
+        why: what had happened.
+        table: who holds what from then on.
+    """
+
+    at_s: float
+    why: str
+    table: Table
+
+    def describe(self, begun_s: float) -> dict[str, Any]:
+        """As plain data, clocked from the first send."""
+        holders = {str(share): [str(one) for one in found] for share, found in self.table.holders.items()}
+        return {"epoch": self.table.epoch, "at_s": self.at_s - begun_s, "why": self.why, "holders": holders}
+
+
+class Adapting:
+    """Keeps a farm at work while its devices come and go.
+
+    Args:
+        plan: the farm as it is described.
+        expected: share -> fingerprint that its block must have.
+        initial: is told of each new table.
+        down: devices that did not answer before the run.
+        say: is told what changes, one line each.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        expected: Mapping[Share, str],
+        initial: Initial,
+        down: frozenset[Address],
+        say: Callable[[str], None],
+    ) -> None:
+        self._plan = plan
+        self._security = security_of(plan.farm)
+        self._expected = expected
+        self._initial = initial
+        self._say = say
+        spares = tuple(node.address for node in plan.spares)
+        planned = tuple(node.address for node in plan.placements if not node.spare)
+        self.membership = Membership(planned, spares)
+        for address in down:
+            self.membership.gone(address)
+        self.table = plan.table
+        self.changes: list[Change] = []
+        self.states: dict[Address, dict[str, Any]] = {}
+        self._costs_s = share_costs_s(plan)
+        self._run = ""
+        self._served: dict[Address, str] = {}
+        self._beginning: set[Address] = set()
+        self._epoch = self.table.epoch
+        self._loop = asyncio.get_running_loop()
+        self._clients: dict[Address, RpcClient] = {}
+        self._tasks = [self._loop.create_task(self._beat(address)) for address in self.membership.addresses]
+        self._tasks += [self._loop.create_task(task) for task in (self._reseat(), self._send_again())]
+
+    async def close(self) -> None:
+        """Ask and change nothing any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(client.close() for client in self._clients.values()))
+
+    async def begin(self, run: str) -> None:
+        """Start a run on all that answer; the table stays the one in force."""
+        self._run = run
+        self.changes.clear()
+        alive = [address for address in self.membership.addresses if self.membership.alive(address)]
+        await asyncio.gather(*(self._begin_on(address) for address in alive))
+
+    def member(self, text: str, wanted: bool) -> None:
+        """Use a device, or do without it.
+
+        Raises:
+            RemoteError: no address, one that the farm does not know, or one on a network without keys.
+        """
+        try:
+            address = Address.parse(text, NODE_PORT)
+        except ValueError as error:
+            raise RemoteError(str(error)) from None
+        known = address in self.membership.addresses
+        if wanted:
+            try:
+                require_trust(self._plan.farm, address.host)
+            except BadInputError as error:
+                raise RemoteError(str(error)) from None
+            self.membership.join(address)
+            if not known:
+                self._tasks.append(self._loop.create_task(self._beat(address)))
+        elif known:
+            self.membership.leave(address)
+        else:
+            raise RemoteError(f"{address} is no device of this farm")
+
+    async def statistics(self, run: str) -> dict[Address, dict[str, Any]]:
+        """Counters of all devices that answer."""
+        found = {}
+        for address in self.membership.addresses:
+            with contextlib.suppress(RpcError, RemoteError):
+                found[address] = await self._client(address).call("statistics", {"run": run}, timeout_s=_ANSWER_S)
+        return found
+
+    def _client(self, address: Address) -> RpcClient:
+        if address not in self._clients:
+            self._clients[address] = RpcClient(
+                address.host, address.port, connect_timeout_s=_ANSWER_S, security=self._security
+            )
+        return self._clients[address]
+
+    async def _begin_on(self, address: Address) -> None:
+        """Start the run on a device that does not serve it, and hand it the table in force."""
+        client, run, table = self._client(address), self._run, self.table
+        self._beginning.add(address)
+        try:
+            await client.call("begin", {"run": run}, timeout_s=_ANSWER_S)
+            if table.epoch:
+                await client.call("seat", {"run": run, "table": table.to_message()}, timeout_s=_ANSWER_S)
+        except (RpcError, RemoteError):
+            return  # the next beat tells what became of it
+        finally:
+            self._beginning.discard(address)
+        self._served[address] = run
+
+    async def _beat(self, address: Address) -> None:
+        client = RpcClient(address.host, address.port, connect_timeout_s=BEAT_S, security=self._security)
+        try:
+            while True:
+                begun_s = self._loop.time()
+                await self._ask(address, client)
+                await asyncio.sleep(max(0.0, begun_s + BEAT_S - self._loop.time()))
+        finally:
+            await client.close()
+
+    async def _ask(self, address: Address, client: RpcClient) -> None:
+        members = self.membership
+        try:
+            state = await client.call("state", {}, timeout_s=1.5 * BEAT_S)
+        except PeerTimeoutError:
+            members.missed(address, self._loop.time())
+            return
+        except (RpcError, RemoteError):
+            members.gone(address)
+            return
+        if state["run"] == self._run or not self._run:
+            self.states[address] = state
+            members.answered(address, self._loop.time())
+        elif address not in self._beginning:
+            if self._served.pop(address, "") == self._run:
+                # Started anew since: what it held is lost, and it knows neither run nor table.
+                members.gone(address)
+            await self._begin_on(address)
+
+    async def _send_again(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._initial.send_due()
+
+    async def _reseat(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now_s = self._loop.time()
+            chosen = self.membership.chosen(self.table.devices, now_s)
+            if not chosen or set(chosen) == self.table.devices or not self._run:
+                continue
+            self._epoch += 1
+            run = self._run
+            table = replace(assign(self._costs_s, chosen, self.table), epoch=self._epoch)
+            why = self._why(table)
+            if await self._ready(table, run) and run == self._run:
+                finishing = [one for one in self.table.devices - table.devices if self.membership.alive(one)]
+                self.table = table
+                self._initial.change(table, finishing)
+                self.changes.append(Change(self._loop.time(), why, table))
+                self._say(f"epoch {table.epoch}: {why}")
+
+    def _why(self, table: Table) -> str:
+        gone = sorted(self.table.devices - table.devices)
+        come = sorted(table.devices - self.table.devices)
+        texts = [f"{one} {'left' if self.membership.left(one) else 'is gone'}" for one in gone]
+        return ", ".join(texts + [f"{one} takes its place" if gone else f"{one} joined" for one in come])
+
+    async def _ready(self, table: Table, run: str) -> bool:
+        """Hand a table to its devices and wait until each has loaded what it must hold; False when one fails."""
+        message = table.to_message()
+        for address in table.devices:
+            held = {(entry["role"], entry["part"]) for entry in self.states.get(address, {}).get("held", [])}
+            if not held.issuperset(table.held_by(address)):
+                self.membership.loading(address, self._loop.time() + _LOADING_S)
+        ready = await asyncio.gather(*(self._seat_on(address, table, run, message) for address in table.devices))
+        for address in table.devices:
+            self.membership.loading(address, 0.0)
+        return all(ready)
+
+    async def _seat_on(self, address: Address, table: Table, run: str, message: dict[str, Any]) -> bool:
+        client = self._client(address)
+        try:
+            await client.call("seat", {"run": run, "table": message}, timeout_s=_ANSWER_S)
+            while self.membership.alive(address) and not self.membership.left(address) and run == self._run:
+                state = await client.call("state", {}, timeout_s=_LOADING_S)
+                if state["run"] != run:
+                    return False
+                if state["epoch"] >= table.epoch:
+                    self._check_blocks(address, table, state)
+                    return True
+                await asyncio.sleep(_LOOK_S)
+        except PeerTimeoutError:
+            self.membership.missed(address, self._loop.time())
+        except (RpcError, RemoteError):
+            self.membership.gone(address)
+        except FarmError as error:
+            self._say(error.message)
+            self.membership.leave(address)
+        return False
+
+    def _check_blocks(self, address: Address, table: Table, state: dict[str, Any]) -> None:
+        found = {Share(entry["role"], entry["part"]): entry["block_fingerprint"] for entry in state["held"]}
+        for share in table.held_by(address):
+            if found.get(share) != self._expected[share]:
+                raise FarmError(
+                    f"{address} holds {share} with fingerprint {found.get(share)}, this run needs "
+                    f"{self._expected[share]}: it is not used",
+                )

@@ -1,0 +1,128 @@
+"""Where a node's blocks come from, and what the node says of itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import harness
+from harness.farm.local import is_local
+from harness.models.weights import model_fingerprint
+from harness.node.seats import ComputedBlock
+from harness.plan.plan import Placement, Plan
+from harness.plan.table import Share, shares_of
+from harness.runtime.device import Device, configure, versions
+from harness.runtime.keras_block import load_block
+from harness.runtime.source import weight_source
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What a node needs to know beside its plan.
+
+    Attributes:
+        seed: seed of the weights where no file is given.
+        weights: a Keras weights file of the whole model, or None.
+        threads: threads of the block; None shares the cores among this machine's nodes.
+        device: "cpu" or "gpu".
+        core: the core that the computing thread keeps to; None leaves it to the system.
+        keep_cores: whether nodes that share this machine's cores may be bound to one each.
+        stop_on_eof: end when standard input closes (set by a parent that must not leave children behind).
+    """
+
+    seed: int
+    weights: Path | None = None
+    threads: int | None = None
+    device: Device = "cpu"
+    core: int | None = None
+    keep_cores: bool = True
+    stop_on_eof: bool = False
+
+    def threads_here(self, plan: Plan) -> int:
+        """Threads of a block on this machine."""
+        if self.core is not None:
+            return 1
+        return self.threads or max(1, len(os.sched_getaffinity(0)) // max(1, len(local_placements(plan))))
+
+
+@dataclass(frozen=True)
+class BlockSource:
+    """Builds blocks.
+
+    Attributes:
+        load: builds the block of a share.
+        weights: identity of the weights, as `describe` tells it.
+        model: fingerprint of the whole model with its weights.
+        runtime: what computes, with its version.
+    """
+
+    load: Callable[[Share], ComputedBlock]
+    weights: str
+    model: str
+    runtime: str
+
+
+def local_placements(plan: Plan) -> tuple[Placement, ...]:
+    """The nodes of a plan whose address belongs to this machine."""
+    return tuple(placement for placement in plan.placements if is_local(placement.address))
+
+
+def keras_blocks(plan: Plan, options: NodeOptions) -> BlockSource:
+    """Blocks of the plan's model, computed by TensorFlow.
+
+    Raises:
+        BadInputError: the weights file does not fit.
+        MissingPackageError: TensorFlow, or the GPU asked for, is not there.
+    """
+    graph = plan.partition.graph
+    configure(options.device, options.threads_here(plan))
+    weights = weight_source(graph, seed=options.seed, weights=options.weights)
+    return BlockSource(
+        load=lambda share: load_block(plan.partition.block(share.role, share.part), weights),
+        weights=weights.identity,
+        model=model_fingerprint(graph, weights.identity),
+        runtime=", ".join(f"{name} {version}" for name, version in versions().items()) + f", {options.device}",
+    )
+
+
+def first_blocks(plan: Plan, placement: Placement, source: BlockSource) -> dict[Share, ComputedBlock]:
+    """What a node begins with: its own share; a spare begins with every one, so that it can stand in at once."""
+    own = Share(placement.role, placement.part)
+    return {share: source.load(share) for share in (shares_of(plan.partition) if placement.spare else [own])}
+
+
+def description(
+    plan: Plan,
+    placement: Placement,
+    options: NodeOptions,
+    source: BlockSource,
+    blocks: dict[Share, ComputedBlock],
+) -> dict[str, Any]:
+    """What a node says of itself: the Avro record NodeDescription."""
+    cut = plan.partition
+    slots = () if placement.spare else cut.slots(placement.role)
+    outputs = () if placement.spare else cut.outputs(placement.role)
+    own = Share(placement.role, placement.part)
+    return {
+        "software": f"ck-iot-farm {harness.__version__}",
+        "host": placement.address.host,
+        "port": placement.address.port,
+        "role": placement.role,
+        "part": placement.part,
+        "parts": placement.parts,
+        "replica": placement.replica,
+        "model": cut.graph.name,
+        "partition": cut.name,
+        "weights": source.weights,
+        "model_fingerprint": source.model,
+        "block_fingerprint": "" if placement.spare else blocks[own].fingerprint,
+        "runtime": source.runtime,
+        "threads": options.threads_here(plan),
+        "core": -1 if options.core is None else options.core,
+        "pid": os.getpid(),
+        "input_bytes": sum(cut.message_bytes(tensor) for tensor, _ in slots),
+        "output_bytes": sum(cut.message_bytes(tensor) for tensor in outputs),
+    }
