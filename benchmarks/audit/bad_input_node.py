@@ -27,11 +27,14 @@ from typing import Any, Final, cast
 import numpy as np
 
 from benchmarks.audit.bad_input_wire import PATIENCE_S, exchange, forward_message, framed, post, said
+from benchmarks.stand_ins.blocks import StandIn
 from harness.farm.config import FarmConfig
 from harness.node.node import Node
+from harness.node.serve import seats_of
 from harness.partition.paper import partition
 from harness.partition.partition import INITIAL
 from harness.plan.plan import Placement, Plan, make_plan
+from harness.plan.table import shares_of
 from harness.rpc.client import RpcClient
 from harness.rpc.identity import Identity
 from harness.rpc.limits import Limits
@@ -164,7 +167,7 @@ def real_node(folder: Path) -> Iterator[tuple[Target, Frames]]:
     command = [sys.executable, "-m", "harness", "node", "--target", plan.farm.source, "--partition", PARTITION]
     command += ["--address", str(placement.address), "--threads", "1", "--stop-on-eof"]
     log, results = folder / "node.log", _Results()
-    limits = Limits.for_input(plan.partition.message_bytes(plan.partition.slots(ROLE)[0][0]))
+    limits = Limits.for_input(plan.partition.largest_message_bytes)
     with (
         log.open("wb") as stream,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stream, stderr=stream, env=os.environ) as process,
@@ -196,12 +199,14 @@ def inner_node(folder: Path, **limits: float) -> Iterator[tuple[Target, Frames]]
     """
     plan, placement = _plan(folder)
     results = _Results()
-    most = Limits.for_input(plan.partition.message_bytes(plan.partition.slots(ROLE)[0][0])).max_message_bytes
+    most = Limits.for_input(plan.partition.largest_message_bytes).max_message_bytes
     chosen = Limits(**({"max_message_bytes": most} | limits))  # type: ignore[arg-type]
     target = Target(placement, plan, os.getpid(), _MODEL, chosen)
 
     async def start() -> tuple[RpcServer, RpcServer, Node]:
-        node = Node(plan, placement, lambda *inputs: (np.sum(inputs, axis=0),), {"model_fingerprint": _MODEL}, _nothing)
+        blocks = {share: StandIn(plan.partition, share) for share in shares_of(plan.partition)}
+        seats = seats_of(plan, placement, dict(blocks), blocks.__getitem__)
+        node = Node(plan, placement, seats, {"model_fingerprint": _MODEL}, _nothing)
         sink = RpcServer(cast("Handlers", results), Limits.for_input(_MOST_RESULT_BYTES))
         await sink.start((plan.farm.initial.host, plan.farm.initial.port))
         server = RpcServer(node, chosen)

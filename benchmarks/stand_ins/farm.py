@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.stand_ins.blocks import stand_in_reference
+from benchmarks.stand_ins.reference import stand_in_reference
 from harness.bench.chaos import ChaosOutcome, run_under_fire, start_all
 from harness.bench.faults import Fault
 from harness.bench.options import RunOptions
@@ -75,7 +75,6 @@ def stand_in_farm(
     spares: int = 1,
     net: str = "127.0.44",
     extra: Mapping[str, Sequence[str]] | None = None,
-    up: Sequence[str] | None = None,
 ) -> Iterator[StandInFarm]:
     """A farm of stand-in nodes, up on entry and gone on exit.
 
@@ -85,7 +84,6 @@ def stand_in_farm(
         spares: devices that stand ready.
         net: first three numbers of the addresses.
         extra: role (or "role part") -> further options of its node processes, see `benchmarks.stand_ins.node`.
-        up: hosts whose nodes are started; None is all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-stand-ins.json"
@@ -100,5 +98,5 @@ def stand_in_farm(
         return [*base, "--address", str(placement.address), *own]
 
     with Fleet(command, folder / "logs") as fleet:
-        start_all(fleet, plan, READY_S, lambda _: None, up)
+        start_all(fleet, plan, READY_S, lambda _: None)
         yield StandInFarm(file, plan, fleet, stand_in_reference(plan, max(LEAST_IMAGES, 2 * len(plan.placements))))

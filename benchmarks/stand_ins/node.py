@@ -64,7 +64,7 @@ def main() -> None:
     plan = make_plan(partition_for(farm), farm)
     if chosen.die_at:
         DyingNode.point, DyingNode.frame = chosen.die_at, chosen.die_frame
-        serving.Node = DyingNode  # type: ignore[misc]
+        serving.Node = DyingNode  # type: ignore[attr-defined]
     options = NodeOptions(seed=0, threads=1, stop_on_eof=chosen.stop_on_eof)
     placement = plan.at(Address.parse(chosen.address, NODE_PORT))
     serving.serve(plan, placement, options, stand_in_blocks(chosen.service_s))

@@ -102,7 +102,8 @@ class Adapting:
     async def begin(self, run: str) -> None:
         """Start a run on all that answer; the table stays the one in force."""
         self._run = run
-        self.changes.clear()
+        # The table that the run begins with belongs to its record, too.
+        self.changes = self.changes[-1:]
         alive = [address for address in self.membership.addresses if self.membership.alive(address)]
         await asyncio.gather(*(self._begin_on(address) for address in alive))
 

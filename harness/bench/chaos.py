@@ -86,9 +86,7 @@ def longest_gap_s(frames: Sequence[FrameSample]) -> float:
     return max((after - before for before, after in pairwise([0.0, *times_s])), default=0.0)
 
 
-def start_all(
-    fleet: Fleet, plan: Plan, timeout_s: float, say: Callable[[str], None], hosts: Sequence[str] | None = None
-) -> None:
+def start_all(fleet: Fleet, plan: Plan, timeout_s: float, say: Callable[[str], None]) -> None:
     """Start the nodes of a plan and wait until they are ready.
 
     Args:
@@ -96,17 +94,15 @@ def start_all(
         plan: which they are.
         timeout_s: how long they may take.
         say: is told when they are ready.
-        hosts: start those of these hosts alone.
 
     Raises:
         FarmError: one ended, or was not ready in time.
     """
-    wanted = [one for one in plan.placements if hosts is None or one.address.host in hosts]
-    for placement in wanted:
+    for placement in plan.placements:
         fleet.start(placement)
     until_s = time.monotonic() + timeout_s
     while True:
-        reports = [one for one in asyncio.run(ask_nodes(plan)) if one.placement in wanted]
+        reports = asyncio.run(ask_nodes(plan))
         missing = [str(report.placement) for report in reports if report.problem]
         if not missing:
             say(f"{len(reports)} nodes are ready")

@@ -40,11 +40,6 @@ class Intake:
         """Frames that have some of their parts."""
         return self._join.waiting
 
-    @property
-    def largest_bytes(self) -> int:
-        """Bytes of the largest message that is taken."""
-        return max(self._message_bytes.values())
-
     def has(self, identity: Identity) -> bool:
         """Whether another part of this frame is here, so that taking this one makes room."""
         return self._join.has((identity.frame, identity.route.attempt))

@@ -132,7 +132,7 @@ class Seats:
             if len(self._stops) < _WAYS:
                 self._stops[key] = stop
         if not stop.shares:
-            raise RemoteError(f"does not compute role {role} on this way")
+            raise RemoteError(f"does not compute role {role}")
         return stop
 
     def _worked_out(self, table: Table, way: Way, role: str) -> Stop:

@@ -15,7 +15,6 @@ from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.farm.key_folder import require_trust
 from harness.node.blocks import BlockSource, NodeOptions, description, first_blocks, keras_blocks
-from harness.node.intake import Intake
 from harness.node.node import Node
 from harness.node.seats import ComputedBlock, Seats
 from harness.partition.partition import INITIAL
@@ -62,7 +61,7 @@ def serve(
     source = blocks_of(plan, options)
     blocks = first_blocks(plan, placement, source)
     told = description(plan, placement, options, source, blocks)
-    seats = _seats(plan, placement, blocks, source.load)
+    seats = seats_of(plan, placement, blocks, source.load)
     asyncio.run(_serve(plan, placement, seats, told, options, security))
 
 
@@ -76,12 +75,13 @@ def _refuse_missing_core(options: NodeOptions) -> None:
         raise BadInputError(f"{options.threads} threads cannot keep to one core", "leave out --core or --threads")
 
 
-def _seats(
+def seats_of(
     plan: Plan,
     placement: Placement,
     blocks: dict[Share, ComputedBlock],
     load: Callable[[Share], ComputedBlock],
 ) -> Seats:
+    """The seats of a node that begins with some blocks, and loads others where a table asks for them."""
     cut = plan.partition
     targets = {
         role.name: tuple(
@@ -108,8 +108,7 @@ async def _serve(
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
     node = Node(plan, placement, seats, told, stopped.set, options.core, security)
     # Of any role: the node may be given another one.
-    largest = max(Intake(plan.partition, role.name).largest_bytes for role in plan.partition.roles)
-    server = RpcServer(node, Limits.for_input(largest), security)
+    server = RpcServer(node, Limits.for_input(plan.partition.largest_message_bytes), security)
     await server.start((placement.address.host, placement.address.port))
     # What is loaded stays: the collector need not walk TensorFlow's objects again and again.
     gc.collect()

@@ -155,6 +155,11 @@ class Partition:
         """Payload bytes of one message of a tensor (one part of it)."""
         return self.graph.output_bytes(tensor) // self.parts_of(tensor)
 
+    @property
+    def largest_message_bytes(self) -> int:
+        """Payload bytes of the largest message that any role takes."""
+        return max(self.message_bytes(tensor) for role in self.roles for tensor, _ in self.slots(role.name))
+
     def message_shape(self, tensor: str) -> tuple[int, ...]:
         """Shape of one message of a tensor: its last axis is cut by the number of parts."""
         *outer, columns = self.graph.shape(tensor)
