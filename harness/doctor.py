@@ -20,6 +20,7 @@ from harness.plan.plan import Plan
 from harness.rpc.binding import listen
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
+from harness.rpc.security import Security, security_of
 
 _PROBES = 5
 _LOADED = 0.5
@@ -82,7 +83,7 @@ def check_farm(plan: Plan) -> Iterator[Check]:
     for report in asyncio.run(ask_nodes(plan)):
         yield _check_node(report)
         if report.problem is None and report.description is not None:
-            yield asyncio.run(_check_way(report, int(report.description["input_bytes"])))
+            yield asyncio.run(_check_way(report, int(report.description["input_bytes"]), security_of(plan.farm)))
 
 
 def _check_ck() -> Check:
@@ -131,11 +132,11 @@ def _check_node(report: NodeReport) -> Check:
     return Check(name, True, found, "every role is needed")
 
 
-async def _check_way(report: NodeReport, size: int) -> Check:
+async def _check_way(report: NodeReport, size: int, security: Security | None) -> Check:
     """Round trip of an empty probe, and bandwidth of one as large as the node's input."""
     address = report.placement.address
     name, why = f"way to {address}", "a slow way bounds the farm"
-    client = RpcClient(address.host, address.port, connect_timeout_s=ANSWER_S)
+    client = RpcClient(address.host, address.port, connect_timeout_s=ANSWER_S, security=security)
     # Half of what a role with two parts takes is one message: never more than the node accepts.
     payload = bytes(size // 2)
     try:

@@ -24,6 +24,7 @@ from harness.rpc.identity import Identity, Route
 from harness.rpc.lane import Parcel
 from harness.rpc.limits import Limits
 from harness.rpc.outbox import Outbox
+from harness.rpc.security import security_of
 from harness.rpc.server import RpcServer
 
 Payload = bytes | memoryview
@@ -63,11 +64,12 @@ class Initial:
         self._on_failure = on_failure
         self._on_member = on_member
         self._watch = watch
-        self._outbox = Outbox()
+        security = security_of(plan.farm, plan.farm.initial.host)
+        self._outbox = Outbox(security=security)
         self._slots = plan.partition.slots(INITIAL)
         self._first_roles = plan.partition.targets(FRAME)
         self._result_bytes = plan.partition.message_bytes(plan.partition.graph.output)
-        self._server = RpcServer(self, Limits.for_input(self._result_bytes))
+        self._server = RpcServer(self, Limits.for_input(self._result_bytes), security)
         self._images: dict[int, Payload] = {}
         self._begin(plan.table, math.inf)
         self.stale = 0

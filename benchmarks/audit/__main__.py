@@ -105,6 +105,7 @@ WITH_OPTIONS: Final = {
     "bad-input": "bad_input",
     "fuzz": "fuzz",
     "half-open": "half_open",
+    "tls": "tls",
 }
 """Figures with a program of their own, which takes options."""
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.errors import FarmError
+from harness.errors import BadInputError, FarmError
 from harness.farm.config import NODE_PORT, Address
+from harness.farm.key_folder import require_trust
 from harness.initial import Initial
 from harness.membership import Membership
 from harness.plan.assign import assign
@@ -18,6 +19,7 @@ from harness.plan.plan import Plan
 from harness.plan.table import Share, Table
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerTimeoutError, RemoteError, RpcError
+from harness.rpc.security import security_of
 
 BEAT_S = 0.25
 """Time between two questions to a device; one that is not answered for so long is missed."""
@@ -69,6 +71,7 @@ class Adapting:
         say: Callable[[str], None],
     ) -> None:
         self._plan = plan
+        self._security = security_of(plan.farm)
         self._expected = expected
         self._initial = initial
         self._say = say
@@ -110,7 +113,7 @@ class Adapting:
         """Use a device, or do without it.
 
         Raises:
-            RemoteError: no address, or one that the farm does not know.
+            RemoteError: no address, one that the farm does not know, or one on a network without keys.
         """
         try:
             address = Address.parse(text, NODE_PORT)
@@ -118,6 +121,10 @@ class Adapting:
             raise RemoteError(str(error)) from None
         known = address in self.membership.addresses
         if wanted:
+            try:
+                require_trust(self._plan.farm, address.host)
+            except BadInputError as error:
+                raise RemoteError(str(error)) from None
             self.membership.join(address)
             if not known:
                 self._tasks.append(self._loop.create_task(self._beat(address)))
@@ -136,7 +143,9 @@ class Adapting:
 
     def _client(self, address: Address) -> RpcClient:
         if address not in self._clients:
-            self._clients[address] = RpcClient(address.host, address.port, connect_timeout_s=_ANSWER_S)
+            self._clients[address] = RpcClient(
+                address.host, address.port, connect_timeout_s=_ANSWER_S, security=self._security
+            )
         return self._clients[address]
 
     async def _begin_on(self, address: Address) -> None:
@@ -154,7 +163,7 @@ class Adapting:
         self._served[address] = run
 
     async def _beat(self, address: Address) -> None:
-        client = RpcClient(address.host, address.port, connect_timeout_s=BEAT_S)
+        client = RpcClient(address.host, address.port, connect_timeout_s=BEAT_S, security=self._security)
         try:
             while True:
                 begun_s = self._loop.time()

@@ -14,6 +14,7 @@ from harness.records.canonical import parse
 from harness.records.environment import environment
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError, RpcError
+from harness.rpc.security import security_of
 
 _WATCH_S = 1.0
 _HUNG_ANSWERS = 2
@@ -29,8 +30,9 @@ class Nodes:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        security = security_of(plan.farm)
         self._clients = {
-            node: RpcClient(node.address.host, node.address.port, connect_timeout_s=ANSWER_S)
+            node: RpcClient(node.address.host, node.address.port, connect_timeout_s=ANSWER_S, security=security)
             for node in plan.placements
         }
 

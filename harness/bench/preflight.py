@@ -10,7 +10,8 @@ import harness
 from harness.errors import FarmError
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
-from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RpcError
+from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, PeerUntrustedError, RpcError
+from harness.rpc.security import Security, security_of
 
 ANSWER_S = 5.0
 """A node that does not answer `describe` for so long counts as hung."""
@@ -55,7 +56,8 @@ async def ask_nodes(plan: Plan, expected: Expected | None = None) -> tuple[NodeR
         plan: the plan.
         expected: model and fingerprints that each node must show; None checks only role and version.
     """
-    return tuple(await asyncio.gather(*(_ask(plan, placement, expected) for placement in plan.placements)))
+    keys = security_of(plan.farm)
+    return tuple(await asyncio.gather(*(_ask(plan, placement, expected, keys) for placement in plan.placements)))
 
 
 async def require_nodes(plan: Plan, expected: Expected | None = None) -> tuple[dict[str, Any], ...]:
@@ -72,9 +74,9 @@ async def require_nodes(plan: Plan, expected: Expected | None = None) -> tuple[d
     return tuple(report.description for report in reports if report.description is not None)
 
 
-async def _ask(plan: Plan, placement: Placement, expected: Expected | None) -> NodeReport:
+async def _ask(plan: Plan, placement: Placement, expected: Expected | None, security: Security | None) -> NodeReport:
     address = placement.address
-    client = RpcClient(address.host, address.port, connect_timeout_s=ANSWER_S)
+    client = RpcClient(address.host, address.port, connect_timeout_s=ANSWER_S, security=security)
     loop = asyncio.get_running_loop()
     begun_s = loop.time()
     try:
@@ -91,6 +93,10 @@ async def _ask(plan: Plan, placement: Placement, expected: Expected | None) -> N
             "look at its log, then stop and start it again",
         )
         return NodeReport(placement, None, why)
+    except PeerUntrustedError as error:
+        return NodeReport(
+            placement, None, FarmError(f"node {placement} cannot be trusted: {error.message}", error.hint)
+        )
     except RpcError as error:
         why = FarmError(f"{placement} is not a node of this harness: {error.message}", "what listens there?")
         return NodeReport(placement, None, why)

@@ -29,6 +29,7 @@ from harness.bench.reference import Reference
 from harness.bench.verdict import judge
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
+from harness.farm.key_folder import authentication, require_trust
 from harness.farm.local import is_local, require_local_initial
 from harness.models.catalogue import model
 from harness.node.serve import refuse_taken_port
@@ -129,6 +130,7 @@ def _farm(
 ) -> Record:
     plan = plan_of(options)
     require_local_initial(plan.farm)
+    require_trust(plan.farm)
     # Before anything is computed: another run at work would be disturbed, and this one refused in the end.
     refuse_taken_port(plan.farm.initial)
     graph = plan.partition.graph
@@ -141,7 +143,7 @@ def _farm(
     progress.phase("computing the reference")
     reference = reference or reference_for(options, plan)
     started_utc = _now_utc()
-    account = Account()
+    account, auth = Account(), authentication(plan.farm)
     target = {
         "name": options.target_name,
         "kind": "farm",
@@ -156,7 +158,8 @@ def _farm(
             "plan": plan.describe(),
             "devices": account.devices,
         }
-        return _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
+        made = _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
+        return replace(made, options={**made.options, "auth": auth})
 
     with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
         outcome = asyncio.run(run_on_farm(plan, options, reference, progress, meter, account))

@@ -10,6 +10,7 @@ import click
 import harness
 from harness.cli.lazy_group import LazyGroup
 from harness.errors import UserError
+from harness.rpc.cipher_order import prefer_chacha
 
 _COMMANDS = {
     "run": ("harness.cli.run:run", "Measure a farm or this machine."),
@@ -48,6 +49,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a `UserError` becomes one line and its exit code."""
+    prefer_chacha()  # before any command imports what loads OpenSSL
     try:
         code: Any = cli.main(args=arguments, prog_name="iot-farm", standalone_mode=False)
     except UserError as error:

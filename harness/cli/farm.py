@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.cli.farm_keys import keys
 from harness.cli.farm_live import join, leave, watch
-from harness.cli.options import json_option, node_options
+from harness.cli.options import insecure_lan_option, json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def farm() -> None:
     """
 
 
-for _command in (watch, join, leave):
+for _command in (keys, watch, join, leave):
     farm.add_command(_command)
 
 
@@ -49,6 +50,7 @@ for _command in (watch, join, leave):
     help="Seconds to get ready.",
 )
 @node_options
+@insecure_lan_option
 def up(
     target: str,
     timeout_s: float,

@@ -92,9 +92,10 @@ async def _call(plan: Plan, message: str, request: dict[str, Any]) -> Any:
     from harness.errors import BadInputError, FarmError
     from harness.rpc.client import RpcClient
     from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, RemoteError
+    from harness.rpc.security import security_of
 
     initial = plan.farm.initial
-    client = RpcClient(initial.host, initial.port, connect_timeout_s=2)
+    client = RpcClient(initial.host, initial.port, connect_timeout_s=2, security=security_of(plan.farm))
     try:
         return await client.call(message, request, timeout_s=2)
     except (PeerUnreachableError, PeerTimeoutError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import node_options
+from harness.cli.options import insecure_lan_option, node_options
 
 if TYPE_CHECKING:
     from harness.runtime.device import Device
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--spare", is_flag=True, help="With --address: a device that the farm file does not name; see farm join.")
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
 @node_options
+@insecure_lan_option
 def node(
     target: str,
     address: str | None,

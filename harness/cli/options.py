@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from harness.bench.options import DEFAULT_SEED
+from harness.farm.key_folder import INSECURE_VARIABLE
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,6 +47,22 @@ def node_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def insecure_lan_option(command: F) -> F:
+    """`--insecure-lan`: kept in the environment, where the processes that this one starts find it too."""
+
+    def keep(_context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        if value:
+            os.environ[INSECURE_VARIABLE] = "1"
+
+    return click.option(
+        "--insecure-lan",
+        is_flag=True,
+        expose_value=False,
+        callback=keep,
+        help="Do without keys on a network: anybody there may read, send and stop.",
+    )(command)
 
 
 def json_option(command: F) -> F:

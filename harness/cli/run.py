@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
-from harness.cli.options import WEIGHTS_FILE, json_option, profiles_option
+from harness.cli.options import WEIGHTS_FILE, insecure_lan_option, json_option, profiles_option
 
 if TYPE_CHECKING:
     from harness.bench.energy import RunMeter
@@ -55,6 +55,7 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     help="Readings per second [default: 2 per update of the meter, 1.1 in the run].",
 )
 @profiles_option
+@insecure_lan_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop; opens no socket.")
 @json_option

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 
 from harness.errors import BadInputError, FarmError
+from harness.farm.key_folder import require_trust
 from harness.node.blocks import NodeOptions, local_placements
 from harness.node.serve import refuse_taken_port, serve
 from harness.partition.paper import partition_names
@@ -22,6 +23,7 @@ from harness.plan.cores import deal_cores
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
+from harness.rpc.security import security_of
 
 STATE_VARIABLE = "IOT_FARM_STATE"
 """Environment variable that names the folder of process lists and logs."""
@@ -94,9 +96,10 @@ def start_nodes(target: str, farm_file: Path, plan: Plan, options: NodeOptions) 
     """Start every node of this machine in the background; returns at once, before they are ready.
 
     Raises:
-        BadInputError: a port is taken, or no address of the farm belongs to this machine.
+        BadInputError: a port is taken, no address of the farm belongs to this machine, or it has no keys.
     """
     placements = _mine(plan)
+    require_trust(plan.farm)
     for placement in placements:
         refuse_taken_port(placement.address)
     folder = state_folder(target)
@@ -179,6 +182,7 @@ def run_foreground(farm_file: Path, plan: Plan, options: NodeOptions, say: Calla
         FarmError: a node ended by itself with an error; the others are stopped.
     """
     placements = _mine(plan)
+    require_trust(plan.farm)
     if len(placements) == 1:
         serve(plan, placements[0], options)
         return
@@ -234,9 +238,9 @@ def _write_state(folder: Path, started: list[StartedNode]) -> None:
 
 async def stop_remaining(plan: Plan) -> int:
     """Ask nodes of this machine that somebody else started to end; returns how many did."""
-    stopped = 0
+    stopped, security = 0, security_of(plan.farm)
     for placement in local_placements(plan):
-        client = RpcClient(placement.address.host, placement.address.port, connect_timeout_s=1)
+        client = RpcClient(placement.address.host, placement.address.port, connect_timeout_s=1, security=security)
         try:
             await client.call("stop", {"reason": "farm down"}, timeout_s=2)
             stopped += 1

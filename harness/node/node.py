@@ -31,6 +31,7 @@ from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity, Route
 from harness.rpc.lane import BUSY, Parcel
 from harness.rpc.outbox import Outbox
+from harness.rpc.security import Security
 
 Tagger = Callable[[int, Route], str]
 Message = tuple[Address, str, memoryview, str]
@@ -59,6 +60,7 @@ class Node:
         description: what `describe` answers (the Avro record NodeDescription).
         stop: called when somebody asks the node to end.
         core: the core that its computing thread keeps to; None leaves it to the system.
+        security: the keys of mutual TLS; None speaks plain.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Node:
         description: dict[str, Any],
         stop: Callable[[], None],
         core: int | None = None,
+        security: Security | None = None,
     ) -> None:
         self._plan = plan
         self._placement = placement
@@ -82,7 +85,7 @@ class Node:
             tensor: self._partition.targets(tensor) for found in self._outputs.values() for tensor in found
         }
         self._intakes = self._fresh_intakes()
-        self._outbox = Outbox()
+        self._outbox = Outbox(security=security)
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
         self._run: _Run | None = None

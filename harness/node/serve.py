@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.errors import BadInputError
 from harness.farm.config import Address
+from harness.farm.key_folder import require_trust
 from harness.node.blocks import BlockSource, NodeOptions, description, first_blocks, keras_blocks
 from harness.node.node import Node
 from harness.node.seats import ComputedBlock, Seats
@@ -21,6 +22,7 @@ from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share
 from harness.rpc.binding import listen
 from harness.rpc.limits import Limits
+from harness.rpc.security import Security, security_of
 from harness.rpc.server import RpcServer
 
 
@@ -48,16 +50,19 @@ def serve(
         blocks_of: where its blocks come from.
 
     Raises:
-        BadInputError: the port is taken, the weights file does not fit, or the core is not there.
+        BadInputError: the farm has no keys, the port is taken, the weights file does not fit, or the core is not there.
         MissingPackageError: TensorFlow, or the GPU asked for, is not there.
     """
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    require_trust(plan.farm, placement.address.host)
+    security = security_of(plan.farm, placement.address.host)
     refuse_taken_port(placement.address)
     _refuse_missing_core(options)
     source = blocks_of(plan, options)
     blocks = first_blocks(plan, placement, source)
     told = description(plan, placement, options, source, blocks)
-    asyncio.run(_serve(plan, placement, seats_of(plan, placement, blocks, source.load), told, options))
+    seats = seats_of(plan, placement, blocks, source.load)
+    asyncio.run(_serve(plan, placement, seats, told, options, security))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:
@@ -93,6 +98,7 @@ async def _serve(
     seats: Seats,
     told: dict[str, Any],
     options: NodeOptions,
+    security: Security | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -100,9 +106,9 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     if options.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
-    node = Node(plan, placement, seats, told, stopped.set, options.core)
+    node = Node(plan, placement, seats, told, stopped.set, options.core, security)
     # Of any role: the node may be given another one.
-    server = RpcServer(node, Limits.for_input(plan.partition.largest_message_bytes))
+    server = RpcServer(node, Limits.for_input(plan.partition.largest_message_bytes), security)
     await server.start((placement.address.host, placement.address.port))
     # What is loaded stays: the collector need not walk TensorFlow's objects again and again.
     gc.collect()

@@ -3,20 +3,31 @@
 import asyncio
 import enum
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from harness.errors import FarmError
 from harness.rpc.errors import (
     PeerTimeoutError,
     PeerUnreachableError,
+    PeerUntrustedError,
     ProtocolError,
     RpcError,
     WireFormatError,
 )
-from harness.rpc.exchange import ClientConnection, ConnectionBrokenError, NotHttpError, Outcome
+from harness.rpc.exchange import (
+    ClientConnection,
+    ConnectionBrokenError,
+    NotHttpError,
+    NotTrustedError,
+    Outcome,
+)
 from harness.rpc.framing import MAX_FRAME_BYTES, TERMINATOR, decode_message, frame_length
 from harness.rpc.protocol import FORWARD, encode_forward_tail
 from harness.rpc.requestor import SEND_AGAIN, Requestor
+from harness.rpc.tls_transport import TLS_ONLY
+
+if TYPE_CHECKING:
+    from harness.rpc.security import Security
 
 DEFAULT_MAX_RESPONSE_BYTES: Final = 256 * 2**20
 _OK: Final = 200
@@ -47,6 +58,7 @@ class RpcClient:
         port: its TCP port.
         connect_timeout_s: how long a connection may take to come about.
         max_response_bytes: longest answer accepted.
+        security: the keys of mutual TLS; None speaks plain.
     """
 
     def __init__(
@@ -55,11 +67,13 @@ class RpcClient:
         port: int,
         connect_timeout_s: float = 5.0,
         max_response_bytes: int = DEFAULT_MAX_RESPONSE_BYTES,
+        security: "Security | None" = None,
     ) -> None:
         self.host = host
         self.port = port
         self._connect_timeout_s = connect_timeout_s
         self._max_response_bytes = max_response_bytes
+        self._context = None if security is None else security.client_context
         self._requestor = Requestor(host, port)
         self._connection: ClientConnection | None = None
         self._lock = asyncio.Lock()
@@ -84,6 +98,7 @@ class RpcClient:
 
         Raises:
             PeerUnreachableError: refused, no route, or the connection broke.
+            PeerUntrustedError: the two do not come to terms over TLS.
             PeerTimeoutError: no answer in time.
             RemoteError: the peer answered an error.
             ProtocolError: the peer does not speak this protocol.
@@ -114,6 +129,7 @@ class RpcClient:
 
         Raises:
             PeerUnreachableError: refused, no route, or the connection broke.
+            PeerUntrustedError: the two do not come to terms over TLS.
             PeerTimeoutError: no answer in time.
             RemoteError: the peer answered an error, or does not take the tensor now.
             ProtocolError: the peer does not speak this protocol.
@@ -175,6 +191,8 @@ class RpcClient:
 
     def _read_receipt(self, outcome: Outcome) -> FarmError | Delivered:
         try:
+            if isinstance(outcome, NotTrustedError):
+                return self._untrusted(str(outcome))
             if isinstance(outcome, Exception):
                 return self._unreachable(f"broke the connection: {outcome}")
             if self._requestor.decode(FORWARD, self._message(*outcome)) is SEND_AGAIN:
@@ -212,6 +230,8 @@ class RpcClient:
                     host=self.host,
                     port=self.port,
                 ) from error
+            except NotTrustedError as error:
+                raise self._untrusted(str(error)) from error
             except NotHttpError as error:
                 raise self._not_avro(f"does not speak HTTP: {error}") from error
             except ConnectionBrokenError as error:
@@ -236,9 +256,13 @@ class RpcClient:
         most_s = min(self._connect_timeout_s, deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(most_s):
-                self._connection = await ClientConnection.open(self.host, self.port, self._max_response_bytes)
+                self._connection = await ClientConnection.open(
+                    self.host, self.port, self._max_response_bytes, self._context
+                )
         except TimeoutError as error:
             raise self._unreachable(f"takes no connection within {max(most_s, 0):.3g} s") from error
+        except NotTrustedError as error:
+            raise self._untrusted(str(error)) from error
         except OSError as error:
             raise self._unreachable(f"cannot be reached: {error.strerror or error}") from error
         return self._connection
@@ -250,6 +274,8 @@ class RpcClient:
             except WireFormatError as error:
                 raise self._not_avro(f"sent an answer without Avro's framing: {error}") from error
         reason = body[:200].decode("utf-8", "replace").strip()
+        if status == TLS_ONLY:
+            raise self._untrusted(reason)
         if status == _UNAVAILABLE:
             raise self._unreachable(f"takes no more work: {reason}")
         raise self._not_avro(f"answered HTTP {status}: {reason}")
@@ -257,6 +283,14 @@ class RpcClient:
     def _unreachable(self, what: str) -> RpcError:
         return PeerUnreachableError(
             f"{self.host}:{self.port} {what}", "is a node running there?", host=self.host, port=self.port
+        )
+
+    def _untrusted(self, what: str) -> RpcError:
+        return PeerUntrustedError(
+            f"{self.host}:{self.port} {what}",
+            "every device needs its folder of `iot-farm farm keys`, all made at the same place",
+            host=self.host,
+            port=self.port,
         )
 
     def _not_avro(self, what: str) -> RpcError:

@@ -22,6 +22,7 @@ _REASONS: Final = {
     408: "Request Timeout",
     413: "Content Too Large",
     417: "Expectation Failed",
+    426: "Upgrade Required",
     431: "Request Header Fields Too Large",
     500: "Internal Server Error",
     503: "Service Unavailable",
@@ -147,6 +148,10 @@ class ServerConnection(asyncio.BufferedProtocol):
             self._transport.abort()
         else:
             self._refuse(RefusalError(408, f"the message was not complete after {allowed_s:g} s"))
+
+    def refuse(self, refusal: RefusalError) -> None:
+        """Turn the peer away for a reason that was not found in a request."""
+        self._refuse(refusal)
 
     def abort(self) -> None:
         """Close the connection now."""

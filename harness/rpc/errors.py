@@ -31,6 +31,10 @@ class PeerTimeoutError(RpcError):
     """The peer is connected and did not answer in time."""
 
 
+class PeerUntrustedError(RpcError):
+    """The two sides do not come to terms over TLS: no keys, those of another farm, or one of them speaks plain."""
+
+
 class RemoteError(RpcError):
     """The peer received the call and answered an Avro error.
 

@@ -5,13 +5,16 @@ receipt that nobody waits for need not wake the event loop: it is read when the 
 """
 
 import asyncio
+import contextlib
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from harness.rpc.answer_reader import Answer, AnswerReader, NotHttpError
+from harness.rpc.tls import TlsSession, explained
 
-__all__ = ["ClientConnection", "ConnectionBrokenError", "NotHttpError", "Outcome"]
+__all__ = ["ClientConnection", "ConnectionBrokenError", "NotHttpError", "NotTrustedError", "Outcome"]
 
 Outcome = Answer | Exception
 _READ_BYTES: Final = 65_536
@@ -30,6 +33,10 @@ class ConnectionBrokenError(Exception):
         self.answer_begun = answer_begun
 
 
+class NotTrustedError(Exception):
+    """The peer and this side do not come to terms over TLS; the text says what is wrong with the peer."""
+
+
 class ClientConnection:
     """An open connection with at most one request under way.
 
@@ -39,10 +46,18 @@ class ClientConnection:
         sock: connected, not blocking; belongs to this object.
         loop: the running event loop.
         max_response_bytes: longest body accepted.
+        tls: the session with the peer, its handshake done; None speaks plain.
     """
 
-    def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop, max_response_bytes: int) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        max_response_bytes: int,
+        tls: TlsSession | None = None,
+    ) -> None:
         self._sock: socket.socket | None = sock
+        self._tls = tls
         self._loop = loop
         self._reader = AnswerReader(max_response_bytes)
         self._unsent: list[memoryview] = []
@@ -51,11 +66,20 @@ class ClientConnection:
         self._spent = False
 
     @classmethod
-    async def open(cls, host: str, port: int, max_response_bytes: int) -> "ClientConnection":
+    async def open(
+        cls, host: str, port: int, max_response_bytes: int, context: ssl.SSLContext | None = None
+    ) -> "ClientConnection":
         """Connect to the first address of `host` that answers.
+
+        Args:
+            host: address or name.
+            port: TCP port.
+            max_response_bytes: longest body accepted.
+            context: of the client's side of TLS; None speaks plain.
 
         Raises:
             OSError: none does.
+            NotTrustedError: it answers, and does not come to terms over TLS.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -70,6 +94,7 @@ class ClientConnection:
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 await loop.sock_connect(sock, address)
+                tls = None if context is None else await _shake_hands(sock, loop, TlsSession(context, host))
             except OSError as error:
                 failure = error
                 sock.close()
@@ -77,7 +102,7 @@ class ClientConnection:
                 sock.close()
                 raise
             else:
-                return cls(sock, loop, max_response_bytes)
+                return cls(sock, loop, max_response_bytes, tls)
         raise failure
 
     @property
@@ -95,7 +120,10 @@ class ClientConnection:
         if self._sock is None or self._spent:
             return False
         try:
-            self._sock.recv(1, socket.MSG_PEEK)
+            if self._tls is None:
+                self._sock.recv(1, socket.MSG_PEEK)
+            else:
+                self._receive()  # a record may have come that says nothing
         except (BlockingIOError, InterruptedError):
             return True
         except OSError:
@@ -153,6 +181,8 @@ class ClientConnection:
         if sock is None:
             return
         try:
+            if self._tls is not None:
+                buffers = (memoryview(self._tls.seal(buffers)),)
             sent = sock.sendmsg(buffers)
         except (BlockingIOError, InterruptedError):
             sent = 0
@@ -169,11 +199,11 @@ class ClientConnection:
             return ConnectionBrokenError("closed", answer_begun=self._reader.begun)
         while True:
             try:
-                data = self._sock.recv(_READ_BYTES)
+                data = self._sock.recv(_READ_BYTES) if self._tls is None else self._receive()
             except (BlockingIOError, InterruptedError):
                 return None
             except OSError as error:
-                return self._broken(error.strerror or str(error))
+                return self._failed(error)
             try:
                 answer = self._reader.feed(data) if data else self._reader.end()
             except NotHttpError as error:
@@ -213,6 +243,32 @@ class ClientConnection:
             self._sock = None
             self._unsent = []
             self._reader.discard()
+
+    def _receive(self) -> bytes:
+        """What came over TLS; b"" when the peer has ended the session in order.
+
+        Raises:
+            BlockingIOError: nothing is here.
+            OSError: the connection ended, which over TLS anybody may have done; or an `ssl.SSLError`.
+        """
+        assert self._sock is not None
+        assert self._tls is not None
+        while not self._tls.ended:
+            data = self._sock.recv(_READ_BYTES)
+            if not data:
+                raise OSError("closed by the peer")
+            plain = self._tls.open(data)
+            if plain:
+                return plain
+        return b""
+
+    def _failed(self, error: OSError) -> Exception:
+        if not isinstance(error, ssl.SSLError):
+            return self._broken(error.strerror or str(error))
+        if self._reader.answers:
+            return self._broken(explained(error))
+        self._spent = True
+        return NotTrustedError(explained(error))  # in TLS 1.3 the verdict on our certificate comes so late
 
     def _broken(self, reason: str) -> ConnectionBrokenError:
         self._spent = True
@@ -259,3 +315,26 @@ class ClientConnection:
         answered, self._answered = self._answered, None
         if answered is not None:
             answered(outcome)
+
+
+async def _shake_hands(sock: socket.socket, loop: asyncio.AbstractEventLoop, tls: TlsSession) -> TlsSession:
+    """Do the client's side of a handshake; the peer may still refuse our certificate in place of an answer.
+
+    Raises:
+        NotTrustedError: the two do not come to terms.
+        OSError: the connection broke, which says nothing of keys.
+    """
+    data = b""
+    while True:
+        try:
+            done = tls.handshake(data)
+        except ssl.SSLError as error:
+            with contextlib.suppress(OSError):  # the alert, for the peer's log
+                sock.send(tls.outgoing())
+            raise NotTrustedError(explained(error)) from error
+        await loop.sock_sendall(sock, tls.outgoing())
+        if done:
+            return tls
+        data = await loop.sock_recv(sock, _READ_BYTES)
+        if not data:
+            raise ConnectionResetError("it ends the connection within the TLS handshake")

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from harness.farm.config import Address
 from harness.rpc.client import RpcClient
 from harness.rpc.lane import Lane, Parcel
+from harness.rpc.security import Security
 
 _LOOK_S = 0.1
 
@@ -21,9 +22,11 @@ class Outbox:
 
     Args:
         deadline_s: how long one parcel may take, all attempts together.
+        security: the keys of mutual TLS; None speaks plain.
     """
 
-    def __init__(self, deadline_s: float = 10.0) -> None:
+    def __init__(self, deadline_s: float = 10.0, security: Security | None = None) -> None:
+        self._security = security
         self._deadline_s = deadline_s
         self._loop = asyncio.get_running_loop()
         self._lanes: dict[Address, Lane] = {}
@@ -39,7 +42,7 @@ class Outbox:
             with self._lock:
                 lane = self._lanes.get(address)
                 if lane is None:
-                    client = RpcClient(address.host, address.port)
+                    client = RpcClient(address.host, address.port, security=self._security)
                     lane = self._lanes[address] = Lane(client, self._deadline_s, self._loop)
         lane.put(parcel)
         if not self._looking:

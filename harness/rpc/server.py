@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 from harness.rpc.binding import listen
 from harness.rpc.connection import ServerConnection
 from harness.rpc.responder import Handlers, Responder
+from harness.rpc.tls_transport import TlsTransport
 
 if TYPE_CHECKING:
     from harness.rpc.limits import Limits
+    from harness.rpc.security import Security
 
 __all__ = ["Handlers", "RpcServer"]
 
@@ -22,6 +24,8 @@ _FAREWELL_S: Final = 1.0
 """How long answers may take to leave when the server closes."""
 _LONGEST_SWEEP_S: Final = 0.25
 _SHORTEST_SWEEP_S: Final = 0.02
+_SCRATCH_BYTES: Final = 262_144
+"""What is read at once from a connection that speaks TLS."""
 
 
 class RpcServer:
@@ -30,13 +34,16 @@ class RpcServer:
     Args:
         handlers: does what the messages say; its methods run on the event loop.
         limits: what a peer may use.
+        security: the keys of mutual TLS; None speaks plain, to whoever comes.
 
     Attributes:
         limits: as given.
     """
 
-    def __init__(self, handlers: Handlers, limits: Limits) -> None:
+    def __init__(self, handlers: Handlers, limits: Limits, security: Security | None = None) -> None:
         self.limits = limits
+        self._security = security
+        self._scratch = memoryview(bytearray(_SCRATCH_BYTES if security else 0))
         self._responder = Responder(handlers)
         self._buffered_bytes = 0
         self._connections: set[ServerConnection] = set()
@@ -58,7 +65,7 @@ class RpcServer:
         """
         sock = where if isinstance(where, socket.socket) else listen(*where)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: ServerConnection(self, loop), sock=sock)
+        self._server = await loop.create_server(lambda: self._connection(loop), sock=sock)
         self._schedule(loop)
         host, port = sock.getsockname()[:2]
         return str(host), int(port)
@@ -110,6 +117,12 @@ class RpcServer:
             holders = [known for known in self._connections if known.message_since is not None]
             if holders:
                 min(holders, key=lambda known: known.message_since or 0.0).abort()
+
+    def _connection(self, loop: asyncio.AbstractEventLoop) -> ServerConnection | TlsTransport:
+        connection = ServerConnection(self, loop)
+        if self._security is None:
+            return connection
+        return TlsTransport(self._security.server_context, connection, loop, self._scratch)
 
     def _least_missed(self) -> ServerConnection | None:
         now = asyncio.get_running_loop().time()

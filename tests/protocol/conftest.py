@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from farm_keys import made_keys
+from protocol.tls_peers import HOST, OTHER
+
+from harness.rpc.security import Security
 
 ROOT = Path(__file__).parents[2]
 MAX_MESSAGE_BYTES = 4_000_000
@@ -57,3 +61,15 @@ def server() -> Iterator[Served]:
 def start_server() -> Callable[..., AbstractContextManager[Served]]:
     """Starts a server with limits of its own for a `with` block."""
     return serving
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Security]:
+    """Keys of one farm with two devices."""
+    return made_keys(tmp_path_factory.mktemp("keys"), HOST, OTHER)
+
+
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Security]:
+    """Keys of another farm with the same addresses."""
+    return made_keys(tmp_path_factory.mktemp("foreign"), HOST, OTHER)

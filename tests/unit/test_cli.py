@@ -22,6 +22,7 @@ COMMANDS: tuple[list[str], ...] = (
     ["farm", "up"],
     ["farm", "status"],
     ["farm", "down"],
+    ["farm", "keys"],
     ["node"],
     ["doctor"],
     ["model"],
