@@ -106,6 +106,11 @@ WITH_OPTIONS: Final = {
     "fuzz": "fuzz",
     "half-open": "half_open",
     "tls": "tls",
+    "under-fire": "under_fire",
+    "gaps": "gaps",
+    "straggler": "straggler",
+    "join-schedules": "join_schedules",
+    "many-nodes": "many_nodes",
 }
 """Figures with a program of their own, which takes options."""
 
