@@ -62,13 +62,22 @@ class StandInFarm:
         return run_under_fire(chosen, self.fleet, faults, told or Silent(), self.reference)
 
 
-def document_of(name: str, spares: int, net: str) -> dict[str, dict[str, list[str]]]:
-    """A farm file for a partition of the paper, and spares; an address of `net`.N for each device."""
+def document_of(
+    name: str, spares: int, net: str, nodes: Mapping[str, int] | None = None
+) -> dict[str, dict[str, list[str]]]:
+    """A farm file for a partition of the paper, and spares; an address of `net`.N for each device.
+
+    Args:
+        name: partition of the paper.
+        spares: devices that stand ready.
+        net: first three numbers of the addresses.
+        nodes: role -> number of its nodes, where it is not the paper's.
+    """
     cut = partition(name)
     addresses = iter(range(1, 250))
     roles = {"initial": [f"{net}.{next(addresses)}:{INITIAL_PORT}"]}
     for role in cut.roles:
-        roles[role.name] = [f"{net}.{next(addresses)}:{PORT}" for _ in range(role.nodes)]
+        roles[role.name] = [f"{net}.{next(addresses)}:{PORT}" for _ in range((nodes or {}).get(role.name, role.nodes))]
     if spares:
         roles[SPARE] = [f"{net}.{next(addresses)}:{PORT}" for _ in range(spares)]
     return {"node": roles}
@@ -83,6 +92,8 @@ def stand_in_farm(
     net: str = "127.0.44",
     extra: Mapping[str, Sequence[str]] | None = None,
     user: Callable[[], int] | None = None,
+    nodes: Mapping[str, int] | None = None,
+    ready_s: float = READY_S,
 ) -> Iterator[StandInFarm]:
     """A farm of stand-in nodes, up on entry and gone on exit.
 
@@ -94,10 +105,12 @@ def stand_in_farm(
         extra: role, "role 0" (a part) or "role replica 0" -> further options of its nodes, see
             `benchmarks.stand_ins.node`.
         user: gives the user id that the next node process runs as (root alone can do that).
+        nodes: role -> number of its nodes, where it is not the paper's.
+        ready_s: how long they may take to be ready.
     """
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}-stand-ins.json"
-    file.write_text(json.dumps(document_of(name, spares, net)))
+    file.write_text(json.dumps(document_of(name, spares, net, nodes)))
     farm = FarmConfig.load(file)
     plan = make_plan(partition_for(farm), farm)
     options = extra or {}
@@ -110,5 +123,5 @@ def stand_in_farm(
         return [*base, "--address", str(placement.address), *own]
 
     with Fleet(command, folder / "logs") as fleet:
-        start_all(fleet, plan, READY_S, lambda _: None)
+        start_all(fleet, plan, ready_s, lambda _: None)
         yield StandInFarm(file, plan, fleet, stand_in_reference(plan, max(LEAST_IMAGES, 2 * len(plan.placements))))
