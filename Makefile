@@ -69,6 +69,10 @@ lint: venv ## ruff, mypy and the import contracts
 bench: venv ## farms against the ideal and the stock pattern: results/bench/bench.md and bench.json
 	$(BIN)/python -m benchmarks $(BENCH)
 
+.PHONY: soak
+soak: venv ## farms under fire, a hundred nodes, every simulated run: the long forms of docs/farm-figures.md (hours)
+	@benchmarks/soak.sh
+
 .PHONY: snapshot
 snapshot: venv ## the artifact as the paper's A.7.2 has it: a zip in dist/ that installs itself beside one's own CK
 	@$(BIN)/python deploy/snapshot/build.py $(if $(SNAPSHOT_RECORDS),--records $(SNAPSHOT_RECORDS)) $(SNAPSHOT_OPTIONS)

@@ -43,15 +43,15 @@ class Strike:
     outcome: ChaosOutcome
 
 
-def moment_s(seed: int) -> float:
-    """When the device is struck, from the window's begin: a beat may have just passed, or be due."""
-    return 1.5 + random.Random(seed).random()  # noqa: S311  a moment, no secret
+def moment_s(seed: int, device: int) -> float:
+    """When a device is struck, from the window's begin: a beat may have just passed, or be due."""
+    return 1.5 + random.Random(f"{seed} {device}").random()  # noqa: S311  a moment, no secret
 
 
 def strike(farm: StandInFarm, device: int, kind: FaultKind, seed: int) -> Strike:
     """Mend the farm, run it, and strike one device."""
     farm.mend()
-    outcome = farm.run(SECONDS, [Fault(moment_s(seed), kind, device)])
+    outcome = farm.run(SECONDS, [Fault(moment_s(seed, device), kind, device)])
     placement = farm.plan.placements[device]
     return Strike(f"{placement.role}/{placement.part}", kind, seed, outcome)
 
@@ -84,7 +84,7 @@ def rows_of(found: list[Strike]) -> list[list[str]]:
 def main() -> int:
     """Print one table; 0 where no gap was too long and no frame lost."""
     parser = argparse.ArgumentParser(prog="gaps", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=1, help="each device is killed and frozen so many times")
+    parser.add_argument("--rounds", type=int, default=3, help="each device is killed and frozen so many times")
     parser.add_argument("--first", type=int, default=1, help="seed of the first round's moments")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -95,8 +95,10 @@ def main() -> int:
         text = f"longest gap, {len(gaps_s)} devices {'killed' if kind is FaultKind.KILL else 'frozen'}"
         goals.append(Goal(text, max(gaps_s), LONGEST_S, at_least=False, unit=" s"))
     struck = sum(len(one.outcome.struck) for one in found)
+    changed = sum(bool((one.outcome.record.adapted or {}).get("changes")) for one in found)
     broken = [one for one in found if not one.outcome.held]
     goals.append(Goal("devices struck", struck, len(found), at_least=True, digits=0))
+    goals.append(Goal("runs in which another took its place", changed, len(found), at_least=True, digits=0))
     goals.append(none_of("runs with a frame lost, wrong or counted twice", len(broken)))
     late = [one for one in found if one.outcome.longest_gap_s > LONGEST_S or one in broken]
     remarks = table(["longest gap, s", *(str(kind) for kind in FaultKind)], rows_of(found))

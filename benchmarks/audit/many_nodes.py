@@ -138,9 +138,8 @@ def main() -> int:
         none_of("records that are not VALID", not outcome.record.verdict.valid),
     ]
     used = f"{sum(node['statistics']['cpu_s'] for node in outcome.record.nodes):.0f} s of CPU"
-    remarks = [
+    seen = (
         f"{outcome.sent:,} frames, {outcome.record.metrics['ips']:.1f} frames/s; {used}; memory "
-        f"{min(sizes) / 2**20:,.0f} to {max(sizes) / 2**20:,.0f} MiB in {len(sizes)} samples",
-        *outcome.record.verdict.reasons,
-    ]
-    return print_goals(goals, remarks)
+        f"{min(sizes) / 2**20:,.0f} to {max(sizes) / 2**20:,.0f} MiB in {len(sizes)} samples"
+    )
+    return print_goals(goals, [seen, *outcome.record.verdict.reasons])

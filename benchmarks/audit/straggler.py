@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 from benchmarks.audit.printed import none_of, print_goals
 from benchmarks.goal import Goal
@@ -42,17 +42,6 @@ class InTurns(Dispatcher):
     def _soonest(self) -> Way:
         turn = next(self._turns)
         return tuple(turn % len(holders) for holders in self.table.holders.values())
-
-
-@contextmanager
-def in_turns() -> Iterator[None]:
-    """Runs of this process send their frames in turn."""
-    ours = initial.Dispatcher
-    initial.Dispatcher = InTurns  # type: ignore[misc]
-    try:
-        yield
-    finally:
-        initial.Dispatcher = ours  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -86,20 +75,21 @@ def loaded_rate_fps(frames: Sequence[FrameSample]) -> float:
     return back / last_s if last_s else 0.0
 
 
-def straggle(folder: Path, slower: int, seconds: float) -> Straggling:
+def straggle(folder: Path, slower: int, seconds: float, in_flight: int) -> Straggling:
     """Run a farm of alexnet-6 without a spare, one of its two block1 slower than the other."""
     served = {
         "block1": ("--service-s", str(SERVICE_S)),
         "block1 replica 1": ("--service-s", str(SERVICE_S * slower)),
     }
 
-    def run(farm: StandInFarm, **options: object) -> ChaosOutcome:
-        return farm.run(seconds, in_flight=IN_FLIGHT, **options)
+    def run(farm: StandInFarm, *, adapt: bool) -> ChaosOutcome:
+        return farm.run(seconds, in_flight=in_flight, adapt=adapt)
 
     with stand_in_farm(folder, "alexnet-6", spares=0, net=NET, extra=served) as farm:
         ours = run(farm, adapt=False)
-        adapting = run(farm)
-        with in_turns():
+        adapting = run(farm, adapt=True)
+        # The initial runs in this process; its account is what decides where frames go.
+        with patch.object(initial, "Dispatcher", InTurns):
             control = run(farm, adapt=False)
     return Straggling(slower, ours, adapting, control)
 
@@ -108,12 +98,13 @@ def main() -> int:
     """Print one table; 0 where the aim is met, and missed by the control."""
     parser = argparse.ArgumentParser(prog="straggler", description=__doc__)
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each of the six runs")
+    parser.add_argument("--in-flight", type=int, default=IN_FLIGHT)
     chosen = parser.parse_args()
     goals, remarks = [], []
     for slower in TIMES:
         print(f"{slower} times slower", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as folder:
-            found = straggle(Path(folder), slower, chosen.seconds)
+            found = straggle(Path(folder), slower, chosen.seconds, chosen.in_flight)
         aim = 100 * LEAST
         runs = (found.ours, found.adapting, found.control)
         plain, adapting, control = (100 * found.share(outcome) for outcome in runs)
@@ -129,4 +120,5 @@ def main() -> int:
             f"{slower} times slower: both together {sum_of_rates_fps(slower):.2f} frames/s; with what is under way at "
             f"the end {', '.join(whole)}; sent again where the farm may change: {again}"
         )
-    return print_goals(goals, [*remarks, f"{IN_FLIGHT} frames in flight, {1000 * SERVICE_S:g} ms for each frame"])
+    remarks.append(f"{chosen.in_flight} frames in flight, {1000 * SERVICE_S:g} ms for each frame")
+    return print_goals(goals, remarks)

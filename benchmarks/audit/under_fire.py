@@ -72,13 +72,14 @@ class UnderFire:
         longest = max(outcome.longest_gap_s for outcome in self.outcomes)
         kinds = [str(one.kind) for outcome in self.outcomes for one in outcome.struck]
         adapted = [outcome.record.adapted or {} for outcome in self.outcomes]
-        said = [
+        seen = (
             f"{kinds.count('kill')} killed, {kinds.count('freeze')} frozen in {self.seconds:.0f} s; "
             f"{self.total('sent') / self.seconds:.0f} frames/s; longest gap {longest:.2f} s; "
             f"{sum(one.get('sent_again', 0) for one in adapted)} frames sent again, "
             f"{sum(one.get('late', 0) for one in adapted)} late results dropped, "
             f"{sum(len(one.get('changes', [])) for one in adapted)} tables of addresses"
-        ]
+        )
+        said = [seen]
         for seed in self.broken:
             reasons = "; ".join(self.outcomes[self.seeds.index(seed)].record.verdict.reasons)
             said.append(f"* seed {seed}: {reasons} (again: under-fire --first {seed} --frames 1)")
