@@ -137,7 +137,8 @@ def under_cut(which: str, row: int) -> dict[str, Any]:
         Path(folder).chmod(0o755)  # the nodes run as other users
         done = subprocess.run(
             [*command, sys.executable, str(PROGRAM), folder, which],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
+            # Other users may not read this one's keys: a folder without any.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))), "IOT_FARM_KEYS": folder},
             capture_output=True,
             text=True,
             check=False,
