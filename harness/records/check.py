@@ -15,7 +15,7 @@ from harness.records.canonical import canonical
 from harness.records.finding import Finding, judged, unknown
 from harness.records.manifest import broken_seals
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Status
-from harness.records.rules_devices import NODE_FIGURES, device_findings, node_figures, node_findings
+from harness.records.rules_devices import device_findings
 from harness.records.rules_energy import energy_figures
 from harness.records.rules_frames import (
     figure_finding,
@@ -25,6 +25,7 @@ from harness.records.rules_frames import (
     recomputed,
     stability_finding,
 )
+from harness.records.rules_nodes import NODE_FIGURES, node_figures, node_findings
 from harness.records.schema import form_problems
 from harness.records.store import document_of
 
