@@ -24,8 +24,8 @@ from harness.rpc.security import security_of
 BEAT_S = 0.25
 """Time between two questions to a device; one that is not answered for so long is missed."""
 _ANSWER_S = 2.0
-_LOADING_S = 20.0
-"""A device may take so long to build a block before it counts as gone."""
+_LOADING_S = 60.0
+"""A device may take so long to build a block before it is done without; a Pi takes seconds for 200 MB of weights."""
 _COMPLAINTS = 2
 _LOOK_S = 0.02
 _TICK_S = 0.05
@@ -93,6 +93,11 @@ class Adapting:
         self._clients: dict[Address, RpcClient] = {}
         self._tasks = [self._loop.create_task(self._beat(address)) for address in self.membership.addresses]
         self._tasks += [self._loop.create_task(task) for task in (self._reseat(), self._send_again())]
+
+    async def until_broken(self) -> FarmError:
+        """Wait for a defect in what keeps the farm at work, for ever if need be, and give it as an error."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        return FarmError(f"the farm is not watched any more: {done.pop().exception()!r}", "please report this")
 
     async def close(self) -> None:
         """Ask and change nothing any more."""
@@ -194,7 +199,7 @@ class Adapting:
 
     def _look_for_cuts(self, address: Address, unreachable: list[str]) -> None:
         """A device that does not reach another one, which we do reach, is no use beside it: another takes its place."""
-        cut = [one for one in unreachable if self.membership.sound(Address.parse(one, NODE_PORT))]
+        cut = [str(one) for one in self.membership.addresses if str(one) in unreachable and self.membership.sound(one)]
         self._complaints[address] = self._complaints.get(address, 0) + 1 if cut else 0
         if self._complaints[address] >= _COMPLAINTS and address in self.table.devices:
             self._say(f"{address} does not reach {', '.join(cut)}")
@@ -246,13 +251,17 @@ class Adapting:
         client = self._client(address)
         try:
             await client.call("seat", {"run": run, "table": message}, timeout_s=_ANSWER_S)
+            until_s = self._loop.time() + _LOADING_S
             while self.membership.alive(address) and not self.membership.left(address) and run == self._run:
-                state = await client.call("state", {}, timeout_s=_LOADING_S)
-                if state["run"] != run:
+                state = await self._patiently(client)
+                if state is not None and state["run"] != run:
                     return False
-                if state["epoch"] >= table.epoch:
+                if state is not None and state["epoch"] >= table.epoch:
                     self._check_blocks(address, table, state)
                     return True
+                error = state["error"] if state else ""
+                if error or self._loop.time() > until_s:
+                    raise FarmError(f"{address} is not used: {error or f'no block after {_LOADING_S:.0f} s'}")
                 await asyncio.sleep(_LOOK_S)
         except PeerTimeoutError:
             self.membership.missed(address, self._loop.time())
@@ -262,6 +271,14 @@ class Adapting:
             self._say(error.message)
             self.membership.leave(address)
         return False
+
+    async def _patiently(self, client: RpcClient) -> dict[str, Any] | None:
+        """The state of a device that may be busy loading; None where it does not answer: beats say whether it lives."""
+        try:
+            state: dict[str, Any] = await client.call("state", {}, timeout_s=2 * BEAT_S)
+        except PeerTimeoutError:
+            return None
+        return state
 
     def _check_blocks(self, address: Address, table: Table, state: dict[str, Any]) -> None:
         found = {Share(entry["role"], entry["part"]): entry["block_fingerprint"] for entry in state["held"]}
