@@ -84,6 +84,7 @@ class Adapting:
         self._run = ""
         self._served: dict[Address, str] = {}
         self._beginning: set[Address] = set()
+        self._anew: set[Address] = set()
         self._complaints: dict[Address, int] = {}
         self._epoch = self.table.epoch
         self._loop = asyncio.get_running_loop()
@@ -193,6 +194,7 @@ class Adapting:
             if self._served.pop(address, "") == self._run:
                 # Started anew since: what it held is lost, and it knows neither run nor table.
                 members.gone(address)
+                self._anew |= {address} & self.table.devices
             await self._begin_on(address)
 
     def _look_for_cuts(self, address: Address, unreachable: list[str]) -> None:
@@ -214,22 +216,26 @@ class Adapting:
             await asyncio.sleep(_LOOK_S)
             now_s = self._loop.time()
             chosen = self.membership.chosen(self.table.devices, now_s)
-            if not chosen or set(chosen) == self.table.devices or not self._run:
+            anew = frozenset(self._anew)
+            if not chosen or not self._run or (set(chosen) == self.table.devices and not anew):
                 continue
             self._epoch += 1
             run = self._run
             table = replace(assign(self._costs_s, chosen, self.table), epoch=self._epoch)
-            why = self._why(table)
+            why = self._why(table, anew)
             held = {address: set(shares_held(state)) for address, state in self.states.items()}
             if await self._seating.ready(table, run, held) and run == self._run:
                 finishing = [one for one in self.table.devices - table.devices if self.membership.alive(one)]
                 self.table = table
+                self._anew -= anew
                 self._initial.change(table, finishing)
                 self.changes.append(Change(self._loop.time(), why, table))
                 self._say(f"epoch {table.epoch}: {why}")
 
-    def _why(self, table: Table) -> str:
+    def _why(self, table: Table, anew: frozenset[Address]) -> str:
         gone = sorted(self.table.devices - table.devices)
         come = sorted(table.devices - self.table.devices)
         texts = [f"{one} {'left' if self.membership.left(one) else 'is gone'}" for one in gone]
+        # Nobody else could do its work: the same table again, so that the record tells of it.
+        texts += [f"{one} was started anew" for one in sorted(anew & table.devices)]
         return ", ".join(texts + [f"{one} takes its place" if gone else f"{one} joined" for one in come])

@@ -169,4 +169,6 @@ def _official(document: dict[str, Any], figures: dict[str, float]) -> Finding:
     series = document["series"]
     if series is None or series["of"] < OFFICIAL_RUNS or series["number"] > series["of"]:
         problems.append("it is not one of a series of three")
+    if document.get("adapted") is not None:
+        problems.append("its farm was allowed to change")
     return judged("official", title, problems)

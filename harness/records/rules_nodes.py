@@ -91,7 +91,7 @@ def _node_problems(document: dict[str, Any]) -> list[str]:
         problems += [
             f"{told['role']} at {told['host']}:{told['port']} {what}" for what in _odd_node(node, document, window_s)
         ]
-    steady = document.get("adapted") is None
+    steady = not changes_of(document)
     if steady:
         problems += [f"nobody answered as {role} at {address}" for address, role, *_ in sorted(planned - answered)]
     problems += [f"{role} at {address} is not in the plan" for address, role, *_ in sorted(answered - planned)]
@@ -112,7 +112,7 @@ def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -
         problems.append("computed another model")
     if counted["run"] != document["run"]:
         problems.append(f"tells of run {counted['run']}")
-    steady = document.get("adapted") is None  # else a device may be new, and frames of older tables refused
+    steady = not changes_of(document)  # else a device may be new, and frames of older tables refused
     if steady and counted["refused"]:
         problems.append(f"refused {counted['refused']} messages")
     if len(counted["compute_s"]) != min(counted["computed"], KEPT_TIMES):
@@ -127,38 +127,55 @@ def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -
 
 
 def _count_findings(document: dict[str, Any]) -> list[Finding]:
-    if document.get("adapted") is None:
-        title = "every part of every role computed each frame exactly once"
-        return [judged("computed", title, _count_problems(document))]
-    title = "no part of a role computed more often than frames were sent"
-    changes = document["adapted"]["changes"]
-    told = f"{len(changes)} changes of the farm, {document['adapted']['sent_again']} frames sent again"
-    same = "the farm stayed the same during the run"
-    return [
-        judged("computed", title, _repeated_problems(document)),
-        unknown("steady", same, told) if changes else judged("steady", same, []),
-    ]
+    adapted, title = document.get("adapted"), "the farm stayed the same during the run"
+    if adapted is None:
+        steady = (
+            [] if not document["options"].get("adapt") else ["it was allowed to change, and nobody says how it did"]
+        )
+        again = 0
+    else:
+        steady = [] if document["options"].get("adapt") else ["it was not allowed to change"]
+        steady += _table_problems(adapted)
+        again = adapted["sent_again"]
+    changes = changes_of(document)
+    told = f"{len(changes)} tables of addresses, {again} frames sent again"
+    finding = unknown("steady", title, told) if changes and not steady else judged("steady", title, steady)
+    if changes or again:
+        title = "no part of a role computed more often than frames were sent"
+        return [judged("computed", title, _repeated_problems(document, again)), finding]
+    title = "every part of every role computed each frame exactly once"
+    return [judged("computed", title, _count_problems(document)), finding]
 
 
-def _repeated_problems(document: dict[str, Any]) -> list[str]:
-    """A device that was lost has taken its counters along, so that only too much can be seen."""
-    adapted = document["adapted"]
-    most = len(document["frames"]) + adapted["sent_again"]
-    computed: Counter[tuple[str, int]] = Counter()
-    for node in document["nodes"]:
-        for share in node["statistics"]["shares"]:
-            computed[share["role"], share["part"]] += share["computed"]
-    problems = [
-        f"{role} part {part + 1} computed {found} frames, {most} were sent, repetitions included"
-        for (role, part), found in computed.items()
-        if found > most
-    ]
+def changes_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tables of addresses that came into force; none where the farm had to stay, or did stay, as it was."""
+    adapted = document.get("adapted")
+    changes: list[dict[str, Any]] = [] if adapted is None else adapted["changes"]
+    return changes
+
+
+def _table_problems(adapted: dict[str, Any]) -> list[str]:
+    problems = []
     epochs = [change["epoch"] for change in adapted["changes"]]
     if epochs != sorted(set(epochs)):
         problems.append("the epochs of its tables do not follow each other")
     if adapted["late"] > adapted["sent_again"]:
         problems.append(f"{adapted['late']} results came late, {adapted['sent_again']} frames were sent again")
     return problems
+
+
+def _repeated_problems(document: dict[str, Any], again: int) -> list[str]:
+    """A device that was lost has taken its counters along, so that only too much can be seen."""
+    most = len(document["frames"]) + again
+    computed: Counter[tuple[str, int]] = Counter()
+    for node in document["nodes"]:
+        for share in node["statistics"]["shares"]:
+            computed[share["role"], share["part"]] += share["computed"]
+    return [
+        f"{role} part {part + 1} computed {found} frames, {most} were sent, repetitions included"
+        for (role, part), found in computed.items()
+        if found > most
+    ]
 
 
 def _count_problems(document: dict[str, Any]) -> list[str]:
