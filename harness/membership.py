@@ -13,6 +13,8 @@ from harness.farm.config import Address
 
 MISSED_BEATS = 2
 """Beats without an answer after which a device counts as gone."""
+MISSED_WHILE_LOADING = 8
+"""The same of a device that builds a block, which may keep it from answering for a while."""
 FIRST_REST_S = 1.0
 LONGEST_REST_S = 4.0
 """A device that comes back is not used for so long: the first time, and after many times."""
@@ -79,10 +81,8 @@ class Membership:
     def missed(self, address: Address, now_s: float) -> None:
         """A beat was not answered in time."""
         device = self._devices[address]
-        if now_s < device.loading_until_s:
-            return
         device.missed += 1
-        if device.missed >= MISSED_BEATS:
+        if device.missed >= (MISSED_WHILE_LOADING if now_s < device.loading_until_s else MISSED_BEATS):
             self.gone(address)
 
     def gone(self, address: Address) -> None:

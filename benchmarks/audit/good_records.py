@@ -71,6 +71,28 @@ def farm(folder: Path) -> Case:
     return _filed(folder, {"meter": None})
 
 
+def adapted(folder: Path) -> Case:
+    """A farm that lost a device, and sent three frames again."""
+    case = farm(folder)
+    first = case.document["plan"]["nodes"][0]
+    case.document["options"]["adapt"] = True
+    case.document["adapted"] = {
+        "deadline_s": 0.8,
+        "sent_again": 3,
+        "late": 1,
+        "changes": [
+            {"epoch": epoch, "at_s": 10.0 * epoch, "why": "a device is gone", "holders": {"fc1/0": [first["address"]]}}
+            for epoch in (1, 2)
+        ],
+    }
+    for node in case.document["nodes"]:
+        told = node["statistics"]
+        told["shares"] = [{"role": node["description"]["role"], "part": 0, "computed": told["computed"]}]
+    case.document["nodes"][1]["statistics"] |= {"refused": 2, "wall_s": 30.0, "errors": ["has no table of epoch 1"]}
+    case.write()
+    return case
+
+
 def host(folder: Path) -> Case:
     """A single device, 333 frames."""
     return _filed(folder, {"target": "host", "devices": 1, "device": "cpu", "frames": 333, "meter": None})
@@ -112,6 +134,7 @@ def series(folder: Path) -> Case:
 GOOD: Final[dict[str, Callable[[Path], Case]]] = {
     "metered": metered,
     "farm": farm,
+    "adapted": adapted,
     "host": host,
     "virtual": virtual,
     "v1": first_layout,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.bench.seating import ANSWER_S, Seating, shares_held
 from harness.errors import BadInputError, FarmError
 from harness.farm.config import NODE_PORT, Address
 from harness.farm.key_folder import require_trust
@@ -23,9 +24,6 @@ from harness.rpc.security import security_of
 
 BEAT_S = 0.25
 """Time between two questions to a device; one that is not answered for so long is missed."""
-_ANSWER_S = 2.0
-_LOADING_S = 20.0
-"""A device may take so long to build a block before it counts as gone."""
 _COMPLAINTS = 2
 _LOOK_S = 0.02
 _TICK_S = 0.05
@@ -72,7 +70,6 @@ class Adapting:
     ) -> None:
         self._plan = plan
         self._security = security_of(plan.farm)
-        self._expected = expected
         self._initial = initial
         self._say = say
         spares = tuple(node.address for node in plan.spares)
@@ -87,12 +84,19 @@ class Adapting:
         self._run = ""
         self._served: dict[Address, str] = {}
         self._beginning: set[Address] = set()
+        self._anew: set[Address] = set()
         self._complaints: dict[Address, int] = {}
         self._epoch = self.table.epoch
         self._loop = asyncio.get_running_loop()
         self._clients: dict[Address, RpcClient] = {}
+        self._seating = Seating(self.membership, self._client, expected, say)
         self._tasks = [self._loop.create_task(self._beat(address)) for address in self.membership.addresses]
         self._tasks += [self._loop.create_task(task) for task in (self._reseat(), self._send_again())]
+
+    async def until_broken(self) -> FarmError:
+        """Wait for a defect in what keeps the farm at work, for ever if need be, and give it as an error."""
+        done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+        return FarmError(f"the farm is not watched any more: {done.pop().exception()!r}", "please report this")
 
     async def close(self) -> None:
         """Ask and change nothing any more."""
@@ -138,13 +142,13 @@ class Adapting:
         found = {}
         for address in self.membership.addresses:
             with contextlib.suppress(RpcError, RemoteError):
-                found[address] = await self._client(address).call("statistics", {"run": run}, timeout_s=_ANSWER_S)
+                found[address] = await self._client(address).call("statistics", {"run": run}, timeout_s=ANSWER_S)
         return found
 
     def _client(self, address: Address) -> RpcClient:
         if address not in self._clients:
             self._clients[address] = RpcClient(
-                address.host, address.port, connect_timeout_s=_ANSWER_S, security=self._security
+                address.host, address.port, connect_timeout_s=ANSWER_S, security=self._security
             )
         return self._clients[address]
 
@@ -153,9 +157,9 @@ class Adapting:
         client, run, table = self._client(address), self._run, self.table
         self._beginning.add(address)
         try:
-            await client.call("begin", {"run": run}, timeout_s=_ANSWER_S)
+            await client.call("begin", {"run": run}, timeout_s=ANSWER_S)
             if table.epoch:
-                await client.call("seat", {"run": run, "table": table.to_message()}, timeout_s=_ANSWER_S)
+                await client.call("seat", {"run": run, "table": table.to_message()}, timeout_s=ANSWER_S)
         except (RpcError, RemoteError):
             return  # the next beat tells what became of it
         finally:
@@ -190,11 +194,12 @@ class Adapting:
             if self._served.pop(address, "") == self._run:
                 # Started anew since: what it held is lost, and it knows neither run nor table.
                 members.gone(address)
+                self._anew |= {address} & self.table.devices
             await self._begin_on(address)
 
     def _look_for_cuts(self, address: Address, unreachable: list[str]) -> None:
         """A device that does not reach another one, which we do reach, is no use beside it: another takes its place."""
-        cut = [one for one in unreachable if self.membership.sound(Address.parse(one, NODE_PORT))]
+        cut = [str(one) for one in self.membership.addresses if str(one) in unreachable and self.membership.sound(one)]
         self._complaints[address] = self._complaints.get(address, 0) + 1 if cut else 0
         if self._complaints[address] >= _COMPLAINTS and address in self.table.devices:
             self._say(f"{address} does not reach {', '.join(cut)}")
@@ -211,63 +216,26 @@ class Adapting:
             await asyncio.sleep(_LOOK_S)
             now_s = self._loop.time()
             chosen = self.membership.chosen(self.table.devices, now_s)
-            if not chosen or set(chosen) == self.table.devices or not self._run:
+            anew = frozenset(self._anew)
+            if not chosen or not self._run or (set(chosen) == self.table.devices and not anew):
                 continue
             self._epoch += 1
             run = self._run
             table = replace(assign(self._costs_s, chosen, self.table), epoch=self._epoch)
-            why = self._why(table)
-            if await self._ready(table, run) and run == self._run:
+            why = self._why(table, anew)
+            held = {address: set(shares_held(state)) for address, state in self.states.items()}
+            if await self._seating.ready(table, run, held) and run == self._run:
                 finishing = [one for one in self.table.devices - table.devices if self.membership.alive(one)]
                 self.table = table
+                self._anew -= anew
                 self._initial.change(table, finishing)
                 self.changes.append(Change(self._loop.time(), why, table))
                 self._say(f"epoch {table.epoch}: {why}")
 
-    def _why(self, table: Table) -> str:
+    def _why(self, table: Table, anew: frozenset[Address]) -> str:
         gone = sorted(self.table.devices - table.devices)
         come = sorted(table.devices - self.table.devices)
         texts = [f"{one} {'left' if self.membership.left(one) else 'is gone'}" for one in gone]
+        # Nobody else could do its work: the same table again, so that the record tells of it.
+        texts += [f"{one} was started anew" for one in sorted(anew & table.devices)]
         return ", ".join(texts + [f"{one} takes its place" if gone else f"{one} joined" for one in come])
-
-    async def _ready(self, table: Table, run: str) -> bool:
-        """Hand a table to its devices and wait until each has loaded what it must hold; False when one fails."""
-        message = table.to_message()
-        for address in table.devices:
-            held = {(entry["role"], entry["part"]) for entry in self.states.get(address, {}).get("held", [])}
-            if not held.issuperset(table.held_by(address)):
-                self.membership.loading(address, self._loop.time() + _LOADING_S)
-        ready = await asyncio.gather(*(self._seat_on(address, table, run, message) for address in table.devices))
-        for address in table.devices:
-            self.membership.loading(address, 0.0)
-        return all(ready)
-
-    async def _seat_on(self, address: Address, table: Table, run: str, message: dict[str, Any]) -> bool:
-        client = self._client(address)
-        try:
-            await client.call("seat", {"run": run, "table": message}, timeout_s=_ANSWER_S)
-            while self.membership.alive(address) and not self.membership.left(address) and run == self._run:
-                state = await client.call("state", {}, timeout_s=_LOADING_S)
-                if state["run"] != run:
-                    return False
-                if state["epoch"] >= table.epoch:
-                    self._check_blocks(address, table, state)
-                    return True
-                await asyncio.sleep(_LOOK_S)
-        except PeerTimeoutError:
-            self.membership.missed(address, self._loop.time())
-        except (RpcError, RemoteError):
-            self.membership.gone(address)
-        except FarmError as error:
-            self._say(error.message)
-            self.membership.leave(address)
-        return False
-
-    def _check_blocks(self, address: Address, table: Table, state: dict[str, Any]) -> None:
-        found = {Share(entry["role"], entry["part"]): entry["block_fingerprint"] for entry in state["held"]}
-        for share in table.held_by(address):
-            if found.get(share) != self._expected[share]:
-                raise FarmError(
-                    f"{address} holds {share} with fingerprint {found.get(share)}, this run needs "
-                    f"{self._expected[share]}: it is not used",
-                )

@@ -187,9 +187,14 @@ class AdaptingCrew:
 
     @asynccontextmanager
     async def watching(self, fail: Fail) -> AsyncIterator[None]:
-        """Nothing that a device does ends the run; beats go on by themselves."""
-        del fail
-        yield
+        """Nothing that a device does ends the run; a defect in what watches them does."""
+        assert self.adapting is not None
+        broken = asyncio.create_task(self.adapting.until_broken())
+        broken.add_done_callback(lambda task: None if task.cancelled() else fail(task.result()))
+        try:
+            yield
+        finally:
+            broken.cancel()
 
     def undelivered(self, frame: int, error: FarmError, fail: Fail) -> None:
         """Nothing: the frame is sent again."""

@@ -26,7 +26,7 @@ from harness.bench.options import RunOptions
 from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference
-from harness.bench.verdict import judge
+from harness.bench.verdict import circumstances, judge
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
 from harness.farm.key_folder import authentication, require_trust
@@ -262,6 +262,7 @@ def _record(
         more=options.least_s > 0,
         node_reasons=[*node_reasons, *throttled],
     )
+    described = options.describe()
     return Record(
         run=run,
         started_utc=started_utc,
@@ -274,12 +275,14 @@ def _record(
             "fingerprint": reference.model_fingerprint,
         },
         plan=plan,
-        options=options.describe(),
+        options=described,
         devices=devices,
         nodes=nodes,
         frames=samples,
         metrics={**metrics, **extra, "rss_bytes": psutil.Process().memory_info().rss},
-        verdict=replace(verdict, broken_off=broken_off),
+        verdict=replace(
+            verdict, broken_off=broken_off, notes=(*verdict.notes, *circumstances(adapted, described.get("auth", "")))
+        ),
         tolerance=options.tolerance,
         kind=Kind.OFFICIAL if options.official else Kind.QUICK,
         series=options.series,

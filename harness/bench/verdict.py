@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from harness.bench.ledger import Ledger
 from harness.records.record import Verdict
@@ -57,6 +58,19 @@ def judge(
         )
     reasons += node_reasons
     return Verdict(tuple(reasons), tuple(_notes(ledger, window_s)))
+
+
+def circumstances(adapted: dict[str, Any] | None, auth: str) -> tuple[str, ...]:
+    """What a reader should know of the farm beside its figures: that it changed, that anybody could talk to it."""
+    notes = []
+    if adapted is not None and (adapted["changes"] or adapted["sent_again"]):
+        notes.append(
+            f"the farm changed: {len(adapted['changes'])} tables of addresses, {adapted['sent_again']} frames sent "
+            f"again, {adapted['late']} late results dropped"
+        )
+    if auth == "none":
+        notes.append("auth: none, whoever reached the farm's network could send to it")
+    return tuple(notes)
 
 
 def _notes(ledger: Ledger, window_s: float | None) -> list[str]:

@@ -45,7 +45,7 @@ def chaos(
 
     \b
     Examples:
-      iot-farm chaos farm-7-spare-local
+      iot-farm chaos farm-5-local
       iot-farm chaos farm.json --seconds 30 --kills 5 --stops 5 --seed 7
     """
     from harness.bench.chaos import run_under_fire, start_all

@@ -57,15 +57,20 @@ def keys_of(farm: FarmConfig, host: str | None = None) -> Path | None:
         host: which of its devices is meant; None stands for the initial, else any whose keys are here.
 
     Raises:
-        BadInputError: the farm has keys here, but none for this device.
+        BadInputError: the farm has keys here, but none for this device, or they cannot be read.
     """
     folder = farm_folder(farm)
-    if not (folder / _DEVICES).is_dir():
-        return None
     wanted = hosts(farm) if host is None else (host,)
-    for one in wanted:
-        if device_folder(folder, one).is_dir():
-            return device_folder(folder, one)
+    try:
+        if not (folder / _DEVICES).is_dir():
+            return None
+        for one in wanted:
+            if device_folder(folder, one).is_dir():
+                return device_folder(folder, one)
+    except PermissionError as error:
+        raise BadInputError(
+            f"the keys in {folder} cannot be read: {error.strerror}", "IOT_FARM_KEYS names others"
+        ) from None
     raise BadInputError(
         f"{folder} holds no keys for {wanted[0]}",
         f"make them where the others were made: iot-farm farm keys {farm.source} --also {wanted[0]}",

@@ -69,7 +69,7 @@ class Seats:
         self._tables: dict[int, Table] = {}
         self._stops: dict[tuple[int, Way, str], Stop] = {}
         self.error = ""
-        """Why a block could not be loaded, the last time that one could not."""
+        """Why a block of the latest table could not be loaded; empty where none failed."""
         self.begin()
 
     def begin(self) -> None:
@@ -87,6 +87,7 @@ class Seats:
         for epoch in sorted(self._tables)[:-_TABLES]:
             del self._tables[epoch]
         self._stops.clear()
+        self.error = ""
         for share in table.held_by(self._address):
             if share not in self._blocks and share not in self._loading:
                 self._loading[share] = self._loader.submit(self._load, share)

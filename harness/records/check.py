@@ -15,7 +15,7 @@ from harness.records.canonical import canonical
 from harness.records.finding import Finding, judged, unknown
 from harness.records.manifest import broken_seals
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Status
-from harness.records.rules_devices import NODE_FIGURES, device_findings, node_figures, node_findings
+from harness.records.rules_devices import device_findings
 from harness.records.rules_energy import energy_figures
 from harness.records.rules_frames import (
     figure_finding,
@@ -25,6 +25,7 @@ from harness.records.rules_frames import (
     recomputed,
     stability_finding,
 )
+from harness.records.rules_nodes import NODE_FIGURES, node_figures, node_findings
 from harness.records.schema import form_problems
 from harness.records.store import document_of
 
@@ -168,4 +169,6 @@ def _official(document: dict[str, Any], figures: dict[str, float]) -> Finding:
     series = document["series"]
     if series is None or series["of"] < OFFICIAL_RUNS or series["number"] > series["of"]:
         problems.append("it is not one of a series of three")
+    if document.get("adapted") is not None:
+        problems.append("its farm was allowed to change")
     return judged("official", title, problems)

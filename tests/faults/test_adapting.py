@@ -120,6 +120,16 @@ def test_row_04_half_dies(farms: Farms) -> None:
     assert outcome.longest_gap_s < PATIENCE_S
 
 
+def test_row_04_no_half_left(farms: Farms) -> None:
+    """Every device of the farm dies at once: the frames wait, and all of them come back when the devices do."""
+    with farms(spares=0) as farm:
+        every = range(len(farm.plan.placements))
+        outcome = farm.run(6, [Fault(1.0, FaultKind.KILL, device) for device in every])
+        assert len(outcome.struck) == len(every)
+    require_held(outcome)
+    assert changes(outcome)
+
+
 def test_row_05_joining_node_dies_with_one_half(farms: Farms) -> None:
     """The node that joins the halves dies with the first in hand: both are computed anew, none of them is left over."""
     with farms(extra={**SERVED, "block3": ("--die-at", "first-part", "--die-frame", "40")}) as farm:
@@ -137,7 +147,8 @@ def under_cut(which: str, row: int) -> dict[str, Any]:
         Path(folder).chmod(0o755)  # the nodes run as other users
         done = subprocess.run(
             [*command, sys.executable, str(PROGRAM), folder, which],
-            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))},
+            # Other users may not read this one's keys: a folder without any.
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))), "IOT_FARM_KEYS": folder},
             capture_output=True,
             text=True,
             check=False,

@@ -19,7 +19,7 @@ from harness.records.check import check_file, check_record
 from harness.records.environment import UNKNOWN
 from harness.records.manifest import TRACE, beside, seal
 from harness.records.record import Verdict
-from harness.records.rules_devices import KEPT_TIMES
+from harness.records.rules_nodes import KEPT_TIMES
 from harness.records.store import read_record
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.farm.config import Address
-from harness.membership import FIRST_REST_S, LONGEST_REST_S, MISSED_BEATS, Membership
+from harness.membership import FIRST_REST_S, LONGEST_REST_S, MISSED_BEATS, MISSED_WHILE_LOADING, Membership
 
 A, B, C, SPARE, STRANGER = (Address("127.0.0.1", port) for port in range(1, 6))
 
@@ -31,19 +31,22 @@ def test_a_spare_stands_in_and_stays() -> None:
 
 
 def test_one_missed_beat_is_none() -> None:
-    """A device is gone after two beats in a row without an answer, not after one, and not while it loads a block."""
+    """A device is gone after two beats in a row without an answer, not after one, and later while it loads a block."""
     farm = members()
     for _ in range(5):
         farm.missed(A, 1.0)
         assert farm.alive(A)
         farm.answered(A, 1.0)
     farm.loading(A, until_s=10.0)
-    for _ in range(MISSED_BEATS):
+    for _ in range(MISSED_WHILE_LOADING - 1):
         farm.missed(A, 9.0)
-    assert farm.alive(A)
-    for _ in range(MISSED_BEATS):
-        farm.missed(A, 11.0)
+        assert farm.alive(A)
+    farm.missed(A, 9.0)
     assert not farm.alive(A)
+    for number in range(MISSED_BEATS):
+        assert farm.alive(B)
+        farm.missed(B, 11.0 + number)
+    assert not farm.alive(B)
 
 
 def test_a_device_that_flaps_rests_longer_each_time() -> None:
