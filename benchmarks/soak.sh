@@ -24,13 +24,15 @@ trap 'interrupted 143' TERM
 # Each step gets a process group of its own, so that an interrupt ends it with all of its nodes.
 set -m
 
+asked_for() {
+  ((${#wanted[@]} == 0)) || [[ " ${wanted[*]} " == *" $1 "* ]]
+}
+
 # step NAME COMMAND...: shows the command, runs it, and keeps the name of one that failed.
 step() {
   local name=$1 code=0
   shift
-  if ((${#wanted[@]})) && [[ " ${wanted[*]} " != *" $name "* ]]; then
-    return
-  fi
+  asked_for "$name" || return 0
   printf '\n== %s, %s\n$ %s\n' "$name" "$(date -u +%H:%M:%S)" "$*"
   "$@" </dev/null &
   child=$!
@@ -53,7 +55,7 @@ audit join-schedules --runs 10000
 audit simulated-farms --runs 100000
 if python -c 'import atheris' 2>/dev/null; then
   audit fuzz --runs 1000000
-else
+elif asked_for fuzz; then
   left_out+=("fuzz, which needs atheris: pip install 'ck-iot-farm[fuzz]'")
 fi
 audit half-open
@@ -69,4 +71,4 @@ if ((${#failures[@]})); then
   printf 'missed: %s\n' "${failures[*]}"
   exit 1
 fi
-echo "every step met its goals"
+echo "every step that was run met its goals"

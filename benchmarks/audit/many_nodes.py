@@ -1,7 +1,7 @@
 """Many stand-in nodes on this machine, each a process, through a steady run: does the memory of all of them grow?
 
-The farm stays as it is (`adapt=False`): four beats a second to each of a hundred devices would be most of what two
-cores can do. Blocks take their time by sleeping, and frames in flight are the most that a run allows, so that every
+The farm stays as it is (`adapt=False`): four beats a second to each of a hundred devices would take a good part of
+two cores. Blocks take their time by sleeping, and frames in flight are the most that a run allows, so that every
 node has its part of the work and none waits for a core.
 """
 
