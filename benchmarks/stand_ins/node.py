@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.stand_ins.blocks import die, stand_in_blocks
-from harness.farm.config import NODE_PORT, Address, FarmConfig
+from harness.farm.config import NODE_PORT, SPARE, Address, FarmConfig
 from harness.node import serve as serving
 from harness.node.blocks import NodeOptions
 from harness.node.node import Node
 from harness.partition.paper import partition_for
-from harness.plan.plan import make_plan
+from harness.plan.plan import Placement, make_plan
 
 POINTS = ("first-part", "taken", "computed", "sent")
 """A part of a frame is here; the frame is complete and queued; it is computed and not sent; its results are posted."""
@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--service-s", type=float, default=0.0)
     parser.add_argument("--die-at", choices=POINTS)
     parser.add_argument("--die-frame", type=int, default=0)
+    parser.add_argument("--spare", action="store_true", help="a device that the farm file does not name")
     parser.add_argument("--stop-on-eof", action="store_true")
     chosen = parser.parse_args()
     farm = FarmConfig.load(chosen.target)
@@ -66,7 +67,8 @@ def main() -> None:
         DyingNode.point, DyingNode.frame = chosen.die_at, chosen.die_frame
         serving.Node = DyingNode  # type: ignore[attr-defined]
     options = NodeOptions(seed=0, threads=1, stop_on_eof=chosen.stop_on_eof)
-    placement = plan.at(Address.parse(chosen.address, NODE_PORT))
+    where = Address.parse(chosen.address, NODE_PORT)
+    placement = Placement(where, SPARE, 0, 1, 0, 1) if chosen.spare else plan.at(where)
     serving.serve(plan, placement, options, stand_in_blocks(chosen.service_s))
 
 

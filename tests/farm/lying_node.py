@@ -111,7 +111,14 @@ def main(farm_file: str, address: str, lie: str) -> None:
     if lie == "seed":
 
         def other_blocks(plan, options):
-            return replace(keras_blocks(plan, options), load=keras_blocks(plan, NodeOptions(seed=7, threads=1)).load)
+            honest, other = keras_blocks(plan, options), keras_blocks(plan, NodeOptions(seed=7, threads=1))
+
+            def load(share):
+                block = other.load(share)
+                block.fingerprint = honest.load(share).fingerprint
+                return block
+
+            return replace(honest, load=load)
 
         serving.serve(plan, placement, options, other_blocks)
     else:
