@@ -53,7 +53,7 @@ def chaos(
     from harness.bench.filing import file_run
     from harness.bench.options import RunOptions
     from harness.cli.progress import progress_for
-    from harness.cli.targets import farm_plan, find_farm
+    from harness.cli.targets import farm_plan, find_farm, target_name
     from harness.errors import BadInputError
     from harness.node.blocks import NodeOptions, local_placements
     from harness.node.fleet import Fleet
@@ -72,7 +72,7 @@ def chaos(
     faults = schedule(seed, seconds=seconds, kills=kills, freezes=stops, devices=len(plan.placements))
     options = RunOptions(
         model=None,
-        target_name=farm_file.stem,
+        target_name=target_name(target),
         farm_file=farm_file,
         seed=weights_seed,
         in_flight=in_flight,

@@ -92,7 +92,7 @@ def run(
     from harness.bench.session import run_benchmark
     from harness.cli.progress import progress_for
     from harness.cli.report import print_places, print_record
-    from harness.cli.targets import find_farm
+    from harness.cli.targets import find_farm, target_name
     from harness.errors import BadInputError
     from harness.records.declared import read_declared
     from harness.records.store import read_record, require_writable, results_folder
@@ -100,7 +100,7 @@ def run(
     farm_file = None if target == "host" else find_farm(target)
     checked = RunOptions(
         model=model_name,
-        target_name=_name(target),
+        target_name=target_name(target),
         farm_file=farm_file,
         declared=read_declared(declared) if declared else None,
         **options,
@@ -172,9 +172,3 @@ def _show_plan(options: RunOptions, *, as_json: bool) -> None:
         print_plan(plan)
     else:
         print_host_plan(graph, options)
-
-
-def _name(target: str) -> str:
-    """A JSON file is called by its stem, a folder and a registered target by their name."""
-    path = Path(target).absolute()
-    return path.stem if path.suffix == ".json" else path.name

@@ -32,3 +32,9 @@ def farm_plan(farm_file: Path, *, model_name: str | None, partition: str | None)
 
     farm = FarmConfig.load(farm_file)
     return make_plan(partition_for(farm, model_name=model_name, name=partition), farm)
+
+
+def target_name(target: str) -> str:
+    """A JSON file is called by its stem, a folder and a registered target by their name."""
+    path = Path(target).absolute()
+    return path.stem if path.suffix == ".json" else path.name
