@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +52,15 @@ class Farm:
         return roles
 
     def processes(self) -> dict[str, psutil.Process]:
-        """Its node processes by address."""
+        """Its node processes that run, by address."""
         state = Path(self.environment["IOT_FARM_STATE"]) / self.file.name
         state = state if state.is_dir() else next(Path(self.environment["IOT_FARM_STATE"]).iterdir())
         entries = json.loads((state / "nodes.json").read_text())
-        return {entry["address"]: psutil.Process(entry["pid"]) for entry in entries}
+        running = {}
+        for entry in entries:
+            with suppress(psutil.NoSuchProcess):
+                running[entry["address"]] = psutil.Process(entry["pid"])
+        return running
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`iot-farm ARGUMENTS` with this farm's state and results folders."""

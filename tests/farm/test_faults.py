@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ def farm(tmp_path: Path) -> Iterator[Farm]:
     """A farm of its own: these tests harm it."""
     with running_farm(tmp_path, "alexnet-5") as running:
         yield running
+
+
+@pytest.fixture
+def whole(alexnet_farm: Farm, tmp_path: Path) -> Farm:
+    """The farm of this module, with results of its own: these tests leave its nodes as they were."""
+    return replace(
+        alexnet_farm, environment={**alexnet_farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")}
+    )
 
 
 def _nothing_written(farm: Farm) -> bool:
@@ -44,8 +53,9 @@ def test_a_node_that_is_down_is_named(farm: Farm) -> None:
     assert status.stdout.count("[x]") == 3
 
 
-def test_a_node_that_hangs_is_named(farm: Farm) -> None:
+def test_a_node_that_hangs_is_named(whole: Farm) -> None:
     """A stopped process takes connections and answers nothing: the preflight gives up on it by name."""
+    farm = whole
     address = farm.document()["block3"][0]
     process = farm.processes()[address]
     process.suspend()
@@ -58,12 +68,13 @@ def test_a_node_that_hangs_is_named(farm: Farm) -> None:
     assert _nothing_written(farm)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_node_lost_in_mid_run_ends_the_run(farm: Farm, how: signal.Signals) -> None:
+@pytest.mark.parametrize(("which", "how"), [("farm", signal.SIGKILL), ("whole", signal.SIGSTOP)])
+def test_a_node_lost_in_mid_run_ends_the_run(request: pytest.FixtureRequest, which: str, how: signal.Signals) -> None:
     """A node killed or stopped while frames pass ends the run in bounded time; the line names it, the record is kept.
 
     It is INCOMPLETE, and gives no figure; a folder without such a record, the control, is the one before the run.
     """
+    farm: Farm = request.getfixturevalue(which)
     assert _nothing_written(farm)
     address = farm.document()["block2"][0]
     node = farm.processes()[address]

@@ -4,25 +4,40 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from farms import Farm, iot_farm, running_farm
+from farms import Farm, iot_farm
 from liars import liar
 
 from harness.records.check import check_file
 
 
 @pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farm]:
-    """A farm of its own: one of its nodes is replaced."""
-    with running_farm(tmp_path, "alexnet-5") as running:
-        yield running
+def farm(alexnet_farm: Farm, tmp_path: Path) -> Farm:
+    """The farm of this module, with results of its own; once a liar was there, its node is gone."""
+    environment = {**alexnet_farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")}
+    return replace(alexnet_farm, environment=environment)
 
 
 def _run(farm: Farm, *options: str) -> subprocess.CompletedProcess[str]:
     return farm.command("run", "--target", str(farm.file), "--frames", "20", "--warmup", "0", *options)
+
+
+def test_a_run_with_another_seed_is_refused(farm: Farm, tmp_path: Path) -> None:
+    """Run first, on honest nodes: those of another seed are named before a frame is sent; swapped parts are, too."""
+    done = _run(farm, "--seed", "7")
+    assert done.returncode == 3
+    assert "has weights seed:1:2018, this run needs seed:1:7" in done.stderr
+    swapped = json.loads(farm.file.read_text())
+    swapped["node"]["block2"].reverse()
+    other = tmp_path / "swapped.json"
+    other.write_text(json.dumps(swapped))
+    done = iot_farm("run", "--target", str(other), "--frames", "20", environment=farm.environment)
+    assert done.returncode == 3
+    assert "has part 1, this run needs 0" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -75,18 +90,3 @@ def test_a_node_of_another_version_is_refused(farm: Farm) -> None:
     assert done.returncode == 3
     assert f"block2 part 2 of 2 at {address}" in done.stderr
     assert "software ck-iot-farm 0.0.1, this run needs ck-iot-farm 0." in done.stderr
-
-
-def test_a_run_with_another_seed_is_refused(farm: Farm, tmp_path: Path) -> None:
-    """Nodes of another seed are named before a frame is sent; so are nodes whose parts are swapped in the file."""
-    done = _run(farm, "--seed", "7")
-    assert done.returncode == 3
-    assert "has weights seed:1:2018, this run needs seed:1:7" in done.stderr
-    swapped = json.loads(farm.file.read_text())
-    swapped["node"]["block2"].reverse()
-    other = tmp_path / "swapped.json"
-    other.write_text(json.dumps(swapped))
-    done = iot_farm("run", "--target", str(other), "--frames", "20", environment=farm.environment)
-    assert done.returncode == 3
-    assert "has part 1, this run needs 0" in done.stderr
-    assert "Traceback" not in done.stderr
