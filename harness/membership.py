@@ -28,6 +28,7 @@ class _Device:
     left: bool = False
     newcomer: bool = False
     missed: int = 0
+    lost: bool = False
     departures: int = 0
     fit_from_s: float = 0.0
     loading_until_s: float = 0.0
@@ -49,6 +50,11 @@ class Membership:
     def addresses(self) -> tuple[Address, ...]:
         """Every device that was ever part of the farm."""
         return tuple(self._devices)
+
+    @property
+    def lost(self) -> tuple[Address, ...]:
+        """Devices that were gone at some time, those that came back too: nobody knows all that they did."""
+        return tuple(address for address, device in self._devices.items() if device.lost)
 
     def alive(self, address: Address) -> bool:
         """Whether a device answers."""
@@ -88,6 +94,7 @@ class Membership:
     def gone(self, address: Address) -> None:
         """A device refuses connections, or has forgotten the run: it was started anew."""
         device = self._devices[address]
+        device.lost = True
         if device.alive:
             device.departures += 1
         device.alive = False

@@ -74,15 +74,15 @@ def farm(folder: Path) -> Case:
 def adapted(folder: Path) -> Case:
     """A farm that lost a device, and sent three frames again."""
     case = farm(folder)
-    first = case.document["plan"]["nodes"][0]
+    holders = {f"{node['role']}/{node['part']}": [node["address"]] for node in case.document["plan"]["nodes"]}
     case.document["options"]["adapt"] = True
     case.document["adapted"] = {
         "deadline_s": 0.8,
         "sent_again": 3,
         "late": 1,
+        "lost": [case.document["plan"]["nodes"][1]["address"]],
         "changes": [
-            {"epoch": epoch, "at_s": 10.0 * epoch, "why": "a device is gone", "holders": {"fc1/0": [first["address"]]}}
-            for epoch in (1, 2)
+            {"epoch": epoch, "at_s": 10.0 * epoch, "why": "a device is gone", "holders": holders} for epoch in (1, 2)
         ],
     }
     for node in case.document["nodes"]:

@@ -19,11 +19,13 @@ class Account:
         run: identity of the measured window; "" before it.
         ledger: of that window; None before it.
         devices: each with its environment before the run, and after it once it is over.
+        adapted: what changed in a farm that was allowed to, until the run ended.
     """
 
     run: str = ""
     ledger: Ledger | None = None
     devices: tuple[dict[str, Any], ...] = ()
+    adapted: dict[str, Any] | None = None
 
     @contextmanager
     def kept(self, broken_off: Callable[[Ledger, str], None]) -> Iterator[None]:

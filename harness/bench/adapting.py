@@ -133,6 +133,9 @@ class Adapting:
             if not known:
                 self._tasks.append(self._loop.create_task(self._beat(address)))
         elif known:
+            others = [one for one in self.membership.addresses if one != address]
+            if not any(self.membership.alive(one) and not self.membership.left(one) for one in others):
+                raise RemoteError(f"{address} is the last device that computes: let another one join first")
             self.membership.leave(address)
         else:
             raise RemoteError(f"{address} is no device of this farm")

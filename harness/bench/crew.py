@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from harness.bench.adapting import Adapting
@@ -23,19 +22,6 @@ WARMUP_DEADLINE_S = 10.0
 """After so long a frame of the warm-up is sent again, where the farm may change."""
 _SHOWN = 5
 """Changes of the table that `farm watch` shows."""
-
-
-@dataclass(frozen=True)
-class NodesAfter:
-    """What is known of the nodes after a window.
-
-    Attributes:
-        nodes: description and statistics of each that answered, in plan order.
-        adapted: what changed in the farm, and what was sent again; None where the farm had to stay as it was.
-    """
-
-    nodes: tuple[dict[str, Any], ...]
-    adapted: dict[str, Any] | None = None
 
 
 class Crew(Protocol):
@@ -57,8 +43,12 @@ class Crew(Protocol):
         """A frame could not be handed to a node."""
         ...
 
-    async def after(self, run: str, begun_s: float) -> NodesAfter:
-        """What the nodes did in a window that began at a time of the monotonic clock."""
+    async def after(self, run: str) -> tuple[dict[str, Any], ...]:
+        """Description and statistics of each node that answers after a window, in plan order."""
+        ...
+
+    def adapted(self, begun_s: float) -> dict[str, Any] | None:
+        """What changed in a window that began at a time of the monotonic clock; None where nothing may."""
         ...
 
     async def explain_stall(self, run: str, stall_s: float) -> FarmError:
@@ -116,16 +106,18 @@ class SteadyCrew:
         """Fail the run."""
         fail(FarmError(f"frame {frame} could not be delivered: {error.message}", error.hint))
 
-    async def after(self, run: str, begun_s: float) -> NodesAfter:
+    async def after(self, run: str) -> tuple[dict[str, Any], ...]:
         """The counters of every node, once the last acknowledgements have arrived."""
-        del begun_s
         statistics = await self._nodes.statistics(run)
-        return NodesAfter(
-            tuple(
-                {"description": description, "statistics": counted}
-                for description, counted in zip(self._descriptions, statistics, strict=True)
-            )
+        return tuple(
+            {"description": description, "statistics": counted}
+            for description, counted in zip(self._descriptions, statistics, strict=True)
         )
+
+    def adapted(self, begun_s: float) -> dict[str, Any] | None:
+        """Nothing may change."""
+        del begun_s
+        return None
 
     async def explain_stall(self, run: str, stall_s: float) -> FarmError:
         """Say which nodes hold frames, from their own counters."""
@@ -199,24 +191,29 @@ class AdaptingCrew:
     def undelivered(self, frame: int, error: FarmError, fail: Fail) -> None:
         """Nothing: the frame is sent again."""
 
-    async def after(self, run: str, begun_s: float) -> NodesAfter:
-        """The counters of those that answer, and what changed."""
+    async def after(self, run: str) -> tuple[dict[str, Any], ...]:
+        """The counters of those that answer."""
         assert self.adapting is not None
-        dispatcher = self._initial.dispatcher
-        changes = [change.describe(begun_s) for change in self.adapting.changes]
         counted = await self.adapting.statistics(run)
         nodes = [
             {"description": report.description, "statistics": counted[report.placement.address]}
             for report in await ask_nodes(self._plan)
             if report.description is not None and report.placement.address in counted
         ]
-        adapted = {
+        return tuple(nodes)
+
+    def adapted(self, begun_s: float) -> dict[str, Any] | None:
+        """What changed in the farm until now, and what was sent again."""
+        if self.adapting is None:
+            return None
+        dispatcher = self._initial.dispatcher
+        return {
             "deadline_s": self._deadline_s,
             "sent_again": dispatcher.resent,
             "late": dispatcher.late,
-            "changes": changes,
+            "lost": [str(address) for address in self.adapting.membership.lost],
+            "changes": [change.describe(begun_s) for change in self.adapting.changes],
         }
-        return NodesAfter(tuple(nodes), adapted)
 
     async def explain_stall(self, run: str, stall_s: float) -> FarmError:
         """Say which nodes hold frames, from their own counters."""

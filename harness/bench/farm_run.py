@@ -133,14 +133,16 @@ class _FarmRun:
             cpu_before_s = time.process_time()
             await self._window("measuring", options.frames, measured=True)
             cpu_s = time.process_time() - cpu_before_s
-            after = await self._crew.after(self._run, self._ledger.begun_s)
+            nodes = await self._crew.after(self._run)
+            adapted = self._crew.adapted(self._ledger.begun_s)
             await self._idle("idle after")
             self._account.devices = farm_devices(self._plan, before, await self._crew.look())
         finally:
+            self._account.adapted = self._crew.adapted(self._ledger.begun_s)
             await self._initial.close()
             await self._crew.close()
         closed = None if options.rate_fps is not None else self._in_flight
-        return FarmOutcome(self._run, self._ledger, after.nodes, self._initial.stale, closed, cpu_s, after.adapted)
+        return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s, adapted)
 
     async def _warm_up(self) -> None:
         """Warm-up frames, under which the meter finds its range."""

@@ -18,7 +18,7 @@ def contradictions(
     Every part of every role must have computed each frame exactly once. On a farm that was allowed to change, nobody
     may have computed more often than frames were sent, repetitions included: who was lost took its counters along.
     """
-    if adapted is not None and (adapted["changes"] or adapted["sent_again"]):
+    if adapted is not None and (adapted["changes"] or adapted["sent_again"] or adapted["lost"]):
         return _too_often(nodes, frames + adapted["sent_again"])
     reasons = []
     for role in plan.partition.roles:

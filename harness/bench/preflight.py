@@ -84,7 +84,8 @@ async def _ask(plan: Plan, placement: Placement, expected: Expected | None, secu
     except PeerUnreachableError as error:
         why = FarmError(
             f"node {placement} is down: {error.message}",
-            f"start it on that machine: iot-farm farm up {plan.farm.source}",
+            f"start it on that machine: iot-farm farm up {plan.farm.source}; where others are up already: "
+            f"iot-farm node --target {plan.farm.source} --address {address}",
         )
         return NodeReport(placement, None, why)
     except PeerTimeoutError:

@@ -157,6 +157,7 @@ def _farm(
             "target": target,
             "plan": plan.describe(),
             "devices": account.devices,
+            "adapted": account.adapted,
         }
         made = _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
         return replace(made, options={**made.options, "auth": auth})
@@ -184,7 +185,6 @@ def _farm(
         nodes=outcome.nodes,
         extra=extra,
         node_reasons=reasons,
-        adapted=outcome.adapted,
     )
 
 

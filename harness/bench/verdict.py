@@ -63,10 +63,10 @@ def judge(
 def circumstances(adapted: dict[str, Any] | None, auth: str) -> tuple[str, ...]:
     """What a reader should know of the farm beside its figures: that it changed, that anybody could talk to it."""
     notes = []
-    if adapted is not None and (adapted["changes"] or adapted["sent_again"]):
+    if adapted is not None and (adapted["changes"] or adapted["sent_again"] or adapted["lost"]):
         notes.append(
             f"the farm changed: {len(adapted['changes'])} tables of addresses, {adapted['sent_again']} frames sent "
-            f"again, {adapted['late']} late results dropped"
+            f"again, {adapted['late']} late results dropped, {len(adapted['lost'])} devices lost for a time"
         )
     if auth == "none":
         notes.append("auth: none, whoever reached the farm's network could send to it")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bench.options import DEFAULT_SEED
-from harness.cli.options import json_option
+from harness.cli.options import insecure_lan_option, json_option
 
 if TYPE_CHECKING:
     from harness.bench.chaos import ChaosOutcome
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--in-flight", type=click.IntRange(1), metavar="K", help="Frames under way [default: 2 per node].")
 @click.option("--timeout", "timeout_s", type=float, default=180.0, show_default=True, help="Seconds to get ready.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
+@insecure_lan_option
 @json_option
 def chaos(
     target: str,
@@ -41,7 +42,8 @@ def chaos(
     """Run TARGET while its devices are killed and frozen, and say whether a frame was lost or wrong.
 
     The nodes are started for the run and stopped after it; all of them must be of this machine. The same seed gives
-    the same schedule again. Exit code 1 means that a frame was lost, wrong, or counted twice.
+    the same faults at the same times again; one whose device is not serving just then strikes the next that is, so that
+    the victims depend on the machine too. Exit code 1 means that a frame was lost, wrong, or counted twice.
 
     \b
     Examples:
@@ -55,6 +57,7 @@ def chaos(
     from harness.cli.progress import progress_for
     from harness.cli.targets import farm_plan, find_farm, target_name
     from harness.errors import BadInputError
+    from harness.farm.key_folder import require_trust
     from harness.node.blocks import NodeOptions, local_placements
     from harness.node.fleet import Fleet
     from harness.node.launch import node_command, state_folder
@@ -65,6 +68,7 @@ def chaos(
     plan = farm_plan(farm_file, model_name=None, partition=None)
     if len(local_placements(plan)) < len(plan.placements):
         raise BadInputError(f"not every node of {target} is of this machine", "chaos kills and starts processes here")
+    require_trust(plan.farm)
     for placement in plan.placements:
         refuse_taken_port(placement.address)
     folder = out or results_folder()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from harness.cli.options import json_option
+from harness.cli.options import insecure_lan_option, json_option
 from harness.cli.targets import farm_plan, find_farm
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _EVERY_S = 0.5
 @click.command(short_help="See a farm live: roles, queues, rates, epochs, losses.")
 @click.argument("target")
 @click.option("--once", is_flag=True, help="Look once, and stop.")
+@insecure_lan_option
 @json_option
 def watch(target: str, once: bool, as_json: bool) -> None:
     """Show who does what on TARGET, twice a second, until Ctrl-C or the end of the run.
@@ -35,7 +36,7 @@ def watch(target: str, once: bool, as_json: bool) -> None:
       iot-farm farm watch farm-5-local
       iot-farm farm watch farm-5-local --once --json
     """
-    plan = farm_plan(find_farm(target), model_name=None, partition=None)
+    plan = _trusted(target)
     state = _asked(plan)
     if as_json or once or not sys.stdout.isatty():
         _lines(plan, state, once=once, as_json=as_json)
@@ -55,6 +56,7 @@ def watch(target: str, once: bool, as_json: bool) -> None:
 @click.command(short_help="Put a device to use in the run at work.")
 @click.argument("target")
 @click.argument("address", metavar="HOST[:PORT]")
+@insecure_lan_option
 def join(target: str, address: str) -> None:
     """Ask the run at work on TARGET (one with --adapt) to use the device at HOST from the next table on.
 
@@ -72,6 +74,7 @@ def join(target: str, address: str) -> None:
 @click.command(short_help="Take a device out of the run at work.")
 @click.argument("target")
 @click.argument("address", metavar="HOST[:PORT]")
+@insecure_lan_option
 def leave(target: str, address: str) -> None:
     """Ask the run at work on TARGET (one with --adapt) to do without the device at HOST; its frames are sent again.
 
@@ -84,8 +87,17 @@ def leave(target: str, address: str) -> None:
 
 
 def _ask(target: str, message: str, address: str) -> None:
-    plan = farm_plan(find_farm(target), model_name=None, partition=None)
+    plan = _trusted(target)
     asyncio.run(_call(plan, message, {"address": address}))
+
+
+def _trusted(target: str) -> Plan:
+    """The plan of a farm that may be talked to: on a network it has keys, or its user wants none."""
+    from harness.farm.key_folder import require_trust
+
+    plan = farm_plan(find_farm(target), model_name=None, partition=None)
+    require_trust(plan.farm)
+    return plan
 
 
 async def _call(plan: Plan, message: str, request: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from harness.records.environment import SINCE_START, THROTTLED_NOW, UNKNOWN
 from harness.records.finding import Finding, judged, unknown
-from harness.records.rules_nodes import changes_of, window_end_s
+from harness.records.rules_nodes import lost_in, window_end_s
 
 LOOK: Final = ("kernel", "governor", "frequency_max_khz", "throttled", "temperature_c", "memory_bytes", "packages")
 """What every look at a device holds, "unknown" at least."""
@@ -41,7 +41,7 @@ def _looks_finding(document: dict[str, Any]) -> Finding:
         looked.setdefault(device["name"], set()).update(device["roles"])
         for when in ("before", "after"):
             look = device[when]
-            if not look and changes_of(document):
+            if not look and any(one.rpartition(":")[0] == device["name"] for one in lost_in(document)):
                 continue  # it was gone
             lacking = "everything" if look is None else ", ".join(key for key in LOOK if key not in look)
             if lacking:

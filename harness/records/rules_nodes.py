@@ -14,6 +14,9 @@ NODE_FIGURES: Final = ("nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame")
 _SOURCE: Final = "initial"
 _SPARE: Final = "spare"
 _ROUNDING_S: Final = 1.0
+_AGAIN_SHARE: Final = 0.2
+_AGAIN_PER_S: Final = 10.0
+_AGAIN_AT_ONCE: Final = 110
 
 
 def node_findings(document: dict[str, Any]) -> list[Finding]:
@@ -91,15 +94,18 @@ def _node_problems(document: dict[str, Any]) -> list[str]:
         problems += [
             f"{told['role']} at {told['host']}:{told['port']} {what}" for what in _odd_node(node, document, window_s)
         ]
-    steady = not changes_of(document)
-    if steady:
-        problems += [f"nobody answered as {role} at {address}" for address, role, *_ in sorted(planned - answered)]
+    lost = lost_in(document)
+    problems += [
+        f"nobody answered as {role} at {address}"
+        for address, role, *_ in sorted(planned - answered)
+        if address not in lost
+    ]
     problems += [f"{role} at {address} is not in the plan" for address, role, *_ in sorted(answered - planned)]
     if len(document["nodes"]) != len(answered):
         problems.append("a node stands twice")
     if document["plan"]["model"] != document["model"]["name"]:
         problems.append(f"the plan is one of {document['plan']['model']}")
-    if steady and len(document["nodes"]) + 1 != document["target"]["devices"]:
+    if not lost and len(document["nodes"]) + 1 != document["target"]["devices"]:
         problems.append(f"{len(document['nodes'])} nodes and a source are not {document['target']['devices']} devices")
     return problems
 
@@ -112,14 +118,15 @@ def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -
         problems.append("computed another model")
     if counted["run"] != document["run"]:
         problems.append(f"tells of run {counted['run']}")
-    steady = not changes_of(document)  # else a device may be new, and frames of older tables refused
-    if steady and counted["refused"]:
+    lost = lost_in(document)
+    # Frames of a table that is not in force any more are refused, or of a run that a new process does not know.
+    if counted["refused"] and not (lost or changes_of(document)):
         problems.append(f"refused {counted['refused']} messages")
     if len(counted["compute_s"]) != min(counted["computed"], KEPT_TIMES):
         problems.append(f"has {len(counted['compute_s'])} times for {counted['computed']} frames")
     if sum(counted["compute_s"]) > counted["wall_s"] * max(1, told["threads"]) + _ROUNDING_S:
         problems.append("computed for longer than the window lasted")
-    if steady and counted["wall_s"] < window_s - _ROUNDING_S:
+    if f"{told['host']}:{told['port']}" not in lost and counted["wall_s"] < window_s - _ROUNDING_S:
         problems.append(f"tells of {counted['wall_s']:.1f} s, the window lasts {window_s:.1f} s")
     if min(counted["cpu_s"], counted["rss_bytes"], *counted["compute_s"]) < 0:
         problems.append("has a counter below 0")
@@ -135,12 +142,15 @@ def _count_findings(document: dict[str, Any]) -> list[Finding]:
         again = 0
     else:
         steady = [] if document["options"].get("adapt") else ["it was not allowed to change"]
-        steady += _table_problems(adapted)
+        steady += _table_problems(document, adapted)
         again = adapted["sent_again"]
     changes = changes_of(document)
-    told = f"{len(changes)} tables of addresses, {again} frames sent again"
-    finding = unknown("steady", title, told) if changes and not steady else judged("steady", title, steady)
-    if changes or again:
+    lost = lost_in(document)
+    told = f"{len(changes)} tables of addresses, {again} frames sent again, {len(lost)} devices lost for a time"
+    finding = (
+        unknown("steady", title, told) if (changes or again or lost) and not steady else judged("steady", title, steady)
+    )
+    if changes or again or lost:
         title = "no part of a role computed more often than frames were sent"
         return [judged("computed", title, _repeated_problems(document, again)), finding]
     title = "every part of every role computed each frame exactly once"
@@ -154,8 +164,27 @@ def changes_of(document: dict[str, Any]) -> list[dict[str, Any]]:
     return changes
 
 
-def _table_problems(adapted: dict[str, Any]) -> list[str]:
+def lost_in(document: dict[str, Any]) -> frozenset[str]:
+    """Addresses of devices that were gone at some time: nobody knows all that they did."""
+    return frozenset((document.get("adapted") or {}).get("lost", ()))
+
+
+def _table_problems(document: dict[str, Any], adapted: dict[str, Any]) -> list[str]:
     problems = []
+    window_s, frames = window_end_s(document), len(document["frames"])
+    # What the budget of the dispatcher grants at most: `harness.dispatch.RetryBudget`.
+    most = _AGAIN_SHARE * frames + _AGAIN_PER_S * window_s + _AGAIN_AT_ONCE
+    if adapted["sent_again"] > most:
+        problems.append(f"{adapted['sent_again']} frames sent again, the budget grants {most:.0f}")
+    shares = {f"{node['role']}/{node['part']}" for node in document["plan"]["nodes"] if node["role"] != _SPARE}
+    for change in adapted["changes"]:
+        where = f"table {change['epoch']}"
+        if set(change["holders"]) != shares:
+            problems.append(f"{where} does not name a holder of every share")
+        if change["at_s"] > window_s + _ROUNDING_S:
+            problems.append(f"{where} came into force {change['at_s']:.0f} s after the first send")
+        if not change["why"].isprintable():
+            problems.append(f"the reason of {where} cannot be printed")
     epochs = [change["epoch"] for change in adapted["changes"]]
     if epochs != sorted(set(epochs)):
         problems.append("the epochs of its tables do not follow each other")

@@ -103,6 +103,7 @@ class _Adapted(_Strict):
     deadline_s: Annotated[float, Field(gt=0)]
     sent_again: Count
     late: Count
+    lost: list[Text]
     changes: list[_Change]
 
 

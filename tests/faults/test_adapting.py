@@ -22,6 +22,9 @@ from benchmarks.stand_ins.node import POINTS
 from harness.bench.chaos import ChaosOutcome
 from harness.bench.faults import Fault, FaultKind
 from harness.errors import FarmError
+from harness.records.canonical import canonical
+from harness.records.check import check_file
+from harness.records.manifest import seal
 
 SERVED = {"block1": ("--service-s", "0.004"), "spare": ("--service-s", "0.004")}
 ROOT = Path(__file__).parents[2]
@@ -64,10 +67,15 @@ def index_of(farm: StandInFarm, role: str, part: int = 0) -> int:
 
 
 def require_held(outcome: ChaosOutcome) -> None:
-    """Nothing lost, wrong, or counted twice, and the record is VALID."""
+    """Nothing lost, wrong, or counted twice, and the record is VALID, to whoever reads it too."""
     assert (outcome.lost, outcome.wrong, outcome.repeated) == (0, 0, 0), outcome.record.verdict
     assert outcome.record.verdict.valid, outcome.record.verdict
     assert outcome.sent >= 50
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.json"
+        path.write_bytes(canonical(seal(outcome.record.to_document())))
+        audit = check_file(path)
+    assert audit.status == "VALID", audit.reasons
 
 
 def changes(outcome: ChaosOutcome) -> list[dict[str, Any]]:
@@ -89,13 +97,18 @@ def test_row_01_dead_before_the_run(farm: StandInFarm) -> None:
         farm.run(0, adapt=False)
 
 
-@pytest.mark.parametrize("role", ["block1", "block3"])
+@pytest.mark.parametrize("role", ["block1", "block3", "spare"])
 def test_row_02_dies_during_a_frame(farm: StandInFarm, role: str) -> None:
-    """A node that is killed while it computes is replaced by the spare, and its frames are sent again."""
+    """A node that is killed while it computes is replaced by the spare, and its frames are sent again.
+
+    A spare that is killed changes nothing, and the record tells that it was lost.
+    """
     outcome = farm.run(4, [Fault(1.0, FaultKind.KILL, index_of(farm, role))])
     require_held(outcome)
     assert len(outcome.struck) == 1
-    assert outcome.record.adapted["sent_again"] > 0
+    assert outcome.record.adapted is not None
+    assert outcome.record.adapted["lost"] == [str(outcome.struck[0].address)]
+    assert (outcome.record.adapted["sent_again"] > 0) is (role != "spare")
     assert outcome.longest_gap_s < PATIENCE_S
 
 
