@@ -6,6 +6,7 @@ import functools
 import os
 import platform
 import shutil
+import string
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -70,7 +71,8 @@ def environment(root: Path = _ROOT) -> dict[str, Any]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip().strip("\0") or UNKNOWN
+        # As bytes: text mode would make other line ends of those that stand there.
+        return path.read_bytes().decode("ascii").strip(string.whitespace + "\0") or UNKNOWN
     except (OSError, UnicodeDecodeError):
         return UNKNOWN
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from harness.records import environment as module
@@ -95,6 +95,7 @@ def test_one_thing_at_a_time(tmp_path: Path, files: dict[str, str | bytes], name
 
 
 @given(st.binary(max_size=40))
+@example(b"\0\r\0")
 def test_no_content_of_a_file_is_guessed_at(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     """Any bytes in any of these files: a number, a word of the file itself, or unknown."""
     root = tree(tmp_path_factory.mktemp("root"), dict.fromkeys(PI, content))
