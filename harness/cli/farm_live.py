@@ -187,7 +187,7 @@ def _table(state: dict[str, Any], fps: float | None) -> RenderableType:
         table.add_row(
             device["address"],
             Text(device["state"], style=colours[device["state"]]),
-            ", ".join(device["roles"]) or "stands ready",
+            ", ".join(device["roles"]) or ("stands ready" if device["state"] == "alive" else ""),
             str(device.get("waiting", "")),
             str(device.get("computed", "")),
         )
