@@ -19,11 +19,8 @@ from enum import Enum, auto
 
 from harness.farm.config import Address
 from harness.plan.table import Table, Way
+from harness.records.rules_adapted import RETRIES_PER_S, SHARE_OF_RETRIES
 
-SHARE_OF_RETRIES = 0.2
-"""Repetitions for each new frame that the budget grants (Finagle's default)."""
-RETRIES_PER_S = 10.0
-"""Repetitions that it grants besides, so that a few frames in flight can be sent again at once (Finagle's default)."""
 LONGEST_PATIENCE = 8
 """Times the deadline that a frame is waited for at most: each attempt waits twice as long as the one before."""
 _MOST_CREDIT_S = 10.0
@@ -187,10 +184,6 @@ class Dispatcher:
             sends.append(self._sent(frame, flight.attempt + 1, now_s))
             self.resent += 1
         return sends
-
-    def next_due_s(self) -> float | None:
-        """When `due` has something to say at the earliest; None without frames in flight."""
-        return min((flight.deadline_s for flight in self._flights.values()), default=None)
 
     def forget(self, before: int) -> None:
         """Let go of the account of frames that are back and have a smaller number."""

@@ -150,7 +150,6 @@ class AdaptingCrew:
         self._initial = initial
         self._say = say
         self._nodes = Nodes(plan)
-        self._down: frozenset[Address] = frozenset()
         self._deadline_s = WARMUP_DEADLINE_S
         self.adapting: Adapting | None = None
 
@@ -165,9 +164,9 @@ class AdaptingCrew:
             self._say(f"{report.problem.message if report.problem else report.placement}: the run goes without it")
         if len(silent) == len(reports):
             raise FarmError(f"no node of {self._plan.farm.source} answers", "start them: iot-farm farm up TARGET")
-        self._down = frozenset(report.placement.address for report in silent)
+        down = frozenset(report.placement.address for report in silent)
         fingerprints = {Share(*key): value for key, value in expected.block_fingerprints.items()}
-        self.adapting = Adapting(self._plan, fingerprints, self._initial, self._down, self._say)
+        self.adapting = Adapting(self._plan, fingerprints, self._initial, down, self._say)
         return await self.look()
 
     async def begin(self, run: str, deadline_s: float) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from harness.plan.plan import Plan
+from harness.records.rules_adapted import changed, computed_too_often
 from harness.records.statistics import percentile
 
 
@@ -18,8 +18,8 @@ def contradictions(
     Every part of every role must have computed each frame exactly once. On a farm that was allowed to change, nobody
     may have computed more often than frames were sent, repetitions included: who was lost took its counters along.
     """
-    if adapted is not None and (adapted["changes"] or adapted["sent_again"] or adapted["lost"]):
-        return _too_often(nodes, frames + adapted["sent_again"])
+    if adapted is not None and changed(adapted):
+        return computed_too_often(nodes, frames + adapted["sent_again"])
     reasons = []
     for role in plan.partition.roles:
         for part in range(role.parts):
@@ -37,14 +37,6 @@ def contradictions(
             where = f"{description['role']} at {description['host']}:{description['port']}"
             reasons.append(f"{where} refused {statistics['refused']} messages: {statistics['errors'][-1]}")
     return reasons
-
-
-def _too_often(nodes: Sequence[dict[str, Any]], most: int) -> list[str]:
-    computed: Counter[str] = Counter()
-    for node in nodes:
-        for share in node["statistics"]["shares"]:
-            computed[f"{share['role']} part {share['part'] + 1}"] += share["computed"]
-    return [f"{name} computed {found} frames, {most} were sent" for name, found in computed.items() if found > most]
 
 
 def role_figures(plan: Plan, nodes: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

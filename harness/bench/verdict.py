@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.bench.ledger import Ledger
 from harness.records.record import Verdict
+from harness.records.rules_adapted import changed
 from harness.records.rules_frames import SEPARATION
 from harness.records.statistics import PERCENTILES, samples_needed
 
@@ -63,7 +64,7 @@ def judge(
 def circumstances(adapted: dict[str, Any] | None, auth: str) -> tuple[str, ...]:
     """What a reader should know of the farm beside its figures: that it changed, that anybody could talk to it."""
     notes = []
-    if adapted is not None and (adapted["changes"] or adapted["sent_again"] or adapted["lost"]):
+    if adapted is not None and changed(adapted):
         notes.append(
             f"the farm changed: {len(adapted['changes'])} tables of addresses, {adapted['sent_again']} frames sent "
             f"again, {adapted['late']} late results dropped, {len(adapted['lost'])} devices lost for a time"

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from harness.records.environment import SINCE_START, THROTTLED_NOW, UNKNOWN
 from harness.records.finding import Finding, judged, unknown
-from harness.records.rules_nodes import lost_in, window_end_s
+from harness.records.rules_adapted import lost_in
+from harness.records.rules_nodes import window_end_s
 
 LOOK: Final = ("kernel", "governor", "frequency_max_khz", "throttled", "temperature_c", "memory_bytes", "packages")
 """What every look at a device holds, "unknown" at least."""

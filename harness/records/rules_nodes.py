@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Final
 
 from harness.records.finding import Finding, judged, unknown
+from harness.records.rules_adapted import changed, computed_too_often, lost_in, steady_problems
 
 KEPT_TIMES: Final = 4096
 """A node keeps the times of so many frames, the latest ones."""
@@ -14,9 +14,6 @@ NODE_FIGURES: Final = ("nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame")
 _SOURCE: Final = "initial"
 _SPARE: Final = "spare"
 _ROUNDING_S: Final = 1.0
-_AGAIN_SHARE: Final = 0.2
-_AGAIN_PER_S: Final = 10.0
-_AGAIN_AT_ONCE: Final = 110
 
 
 def node_findings(document: dict[str, Any]) -> list[Finding]:
@@ -120,7 +117,8 @@ def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -
         problems.append(f"tells of run {counted['run']}")
     lost = lost_in(document)
     # Frames of a table that is not in force any more are refused, or of a run that a new process does not know.
-    if counted["refused"] and not (lost or changes_of(document)):
+    tables = (document.get("adapted") or {}).get("changes")
+    if counted["refused"] and not (lost or tables):
         problems.append(f"refused {counted['refused']} messages")
     if len(counted["compute_s"]) != min(counted["computed"], KEPT_TIMES):
         problems.append(f"has {len(counted['compute_s'])} times for {counted['computed']} frames")
@@ -134,76 +132,20 @@ def _odd_node(node: dict[str, Any], document: dict[str, Any], window_s: float) -
 
 
 def _count_findings(document: dict[str, Any]) -> list[Finding]:
-    adapted, title = document.get("adapted"), "the farm stayed the same during the run"
-    if adapted is None:
-        steady = (
-            [] if not document["options"].get("adapt") else ["it was allowed to change, and nobody says how it did"]
-        )
-        again = 0
-    else:
-        steady = [] if document["options"].get("adapt") else ["it was not allowed to change"]
-        steady += _table_problems(document, adapted)
-        again = adapted["sent_again"]
-    changes = changes_of(document)
-    lost = lost_in(document)
-    told = f"{len(changes)} tables of addresses, {again} frames sent again, {len(lost)} devices lost for a time"
-    finding = (
-        unknown("steady", title, told) if (changes or again or lost) and not steady else judged("steady", title, steady)
+    adapted, steady = document.get("adapted"), "the farm stayed the same during the run"
+    problems = steady_problems(document, window_end_s(document))
+    if adapted is None or not changed(adapted):
+        title = "every part of every role computed each frame exactly once"
+        return [judged("computed", title, _count_problems(document)), judged("steady", steady, problems)]
+    title = "no part of a role computed more often than frames were sent"
+    too_often = computed_too_often(document["nodes"], len(document["frames"]) + adapted["sent_again"])
+    told = (
+        f"{len(adapted['changes'])} tables of addresses, {adapted['sent_again']} frames sent again, "
+        f"{len(adapted['lost'])} devices lost for a time"
     )
-    if changes or again or lost:
-        title = "no part of a role computed more often than frames were sent"
-        return [judged("computed", title, _repeated_problems(document, again)), finding]
-    title = "every part of every role computed each frame exactly once"
-    return [judged("computed", title, _count_problems(document)), finding]
-
-
-def changes_of(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Tables of addresses that came into force; none where the farm had to stay, or did stay, as it was."""
-    adapted = document.get("adapted")
-    changes: list[dict[str, Any]] = [] if adapted is None else adapted["changes"]
-    return changes
-
-
-def lost_in(document: dict[str, Any]) -> frozenset[str]:
-    """Addresses of devices that were gone at some time: nobody knows all that they did."""
-    return frozenset((document.get("adapted") or {}).get("lost", ()))
-
-
-def _table_problems(document: dict[str, Any], adapted: dict[str, Any]) -> list[str]:
-    problems = []
-    window_s, frames = window_end_s(document), len(document["frames"])
-    # What the budget of the dispatcher grants at most: `harness.dispatch.RetryBudget`.
-    most = _AGAIN_SHARE * frames + _AGAIN_PER_S * window_s + _AGAIN_AT_ONCE
-    if adapted["sent_again"] > most:
-        problems.append(f"{adapted['sent_again']} frames sent again, the budget grants {most:.0f}")
-    shares = {f"{node['role']}/{node['part']}" for node in document["plan"]["nodes"] if node["role"] != _SPARE}
-    for change in adapted["changes"]:
-        where = f"table {change['epoch']}"
-        if set(change["holders"]) != shares:
-            problems.append(f"{where} does not name a holder of every share")
-        if change["at_s"] > window_s + _ROUNDING_S:
-            problems.append(f"{where} came into force {change['at_s']:.0f} s after the first send")
-        if not change["why"].isprintable():
-            problems.append(f"the reason of {where} cannot be printed")
-    epochs = [change["epoch"] for change in adapted["changes"]]
-    if epochs != sorted(set(epochs)):
-        problems.append("the epochs of its tables do not follow each other")
-    if adapted["late"] > adapted["sent_again"]:
-        problems.append(f"{adapted['late']} results came late, {adapted['sent_again']} frames were sent again")
-    return problems
-
-
-def _repeated_problems(document: dict[str, Any], again: int) -> list[str]:
-    """A device that was lost has taken its counters along, so that only too much can be seen."""
-    most = len(document["frames"]) + again
-    computed: Counter[tuple[str, int]] = Counter()
-    for node in document["nodes"]:
-        for share in node["statistics"]["shares"]:
-            computed[share["role"], share["part"]] += share["computed"]
     return [
-        f"{role} part {part + 1} computed {found} frames, {most} were sent, repetitions included"
-        for (role, part), found in computed.items()
-        if found > most
+        judged("computed", title, too_often),
+        judged("steady", steady, problems) if problems else unknown("steady", steady, told),
     ]
 
 
