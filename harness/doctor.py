@@ -123,13 +123,14 @@ def _check_initial(plan: Plan) -> Check:
 
 def _check_node(report: NodeReport) -> Check:
     name = f"node {report.placement}"
+    why = "it stands in where a device is lost" if report.placement.spare else "every role is needed"
     if report.problem is not None:
-        return Check(name, False, report.problem.message, "every role is needed", report.problem.hint)
+        return Check(name, False, report.problem.message, why, report.problem.hint)
     if report.description is None:
         raise MissingPackageError(f"{name} gave neither a description nor a reason")
     told = report.description
     found = f"{told['software']}, weights {told['weights']}, block {told['block_fingerprint']}, {told['runtime']}"
-    return Check(name, True, found, "every role is needed")
+    return Check(name, True, found, why)
 
 
 async def _check_way(report: NodeReport, size: int, security: Security | None) -> Check:

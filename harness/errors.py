@@ -4,7 +4,7 @@ Everything raised here carries a message that names the thing, a hint that says 
 code of the process. Any other exception is a bug and keeps its traceback.
 
 Exit codes: 1 the run was measured and is not valid; 2 bad input; 3 a node or the farm failed; 5 something
-needed is not installed; 16 not found (Collective Knowledge's own code for it).
+needed is not installed; 16 not found (Collective Knowledge's own code for it); 130 ended by Ctrl-C.
 """
 
 

@@ -163,7 +163,9 @@ class AdaptingCrew:
         for report in silent:
             self._say(f"{report.problem.message if report.problem else report.placement}: the run goes without it")
         if len(silent) == len(reports):
-            raise FarmError(f"no node of {self._plan.farm.source} answers", "start them: iot-farm farm up TARGET")
+            raise FarmError(
+                f"no node of {self._plan.farm.source} answers", f"start them: iot-farm farm up {self._plan.farm.source}"
+            )
         down = frozenset(report.placement.address for report in silent)
         fingerprints = {Share(*key): value for key, value in expected.block_fingerprints.items()}
         self.adapting = Adapting(self._plan, fingerprints, self._initial, down, self._say)

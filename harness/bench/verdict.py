@@ -66,8 +66,9 @@ def circumstances(adapted: dict[str, Any] | None, auth: str) -> tuple[str, ...]:
     notes = []
     if adapted is not None and changed(adapted):
         notes.append(
-            f"the farm changed: {len(adapted['changes'])} tables of addresses, {adapted['sent_again']} frames sent "
-            f"again, {adapted['late']} late results dropped, {len(adapted['lost'])} devices lost for a time"
+            f"the farm changed: tables of addresses: {len(adapted['changes'])}, "
+            f"frames sent again: {adapted['sent_again']}, late results dropped: {adapted['late']}, "
+            f"devices lost for a time: {len(adapted['lost'])}"
         )
     if auth == "none":
         notes.append("auth: none, whoever reached the farm's network could send to it")

@@ -23,7 +23,7 @@ _EVERY_S = 0.5
 
 @click.command(short_help="See a farm live: roles, queues, rates, epochs, losses.")
 @click.argument("target")
-@click.option("--once", is_flag=True, help="Look once, and stop.")
+@click.option("--once", is_flag=True, help="Look for half a second, and stop.")
 @insecure_lan_option
 @json_option
 def watch(target: str, once: bool, as_json: bool) -> None:
@@ -38,13 +38,24 @@ def watch(target: str, once: bool, as_json: bool) -> None:
     """
     plan = _trusted(target)
     state = _asked(plan)
-    if as_json or once or not sys.stdout.isatty():
-        _lines(plan, state, once=once, as_json=as_json)
-        return
     from rich.console import Console
-    from rich.live import Live
 
     rate = _Rate()
+    if once:
+        rate.of(state)
+        time.sleep(_EVERY_S)
+        state = _look(plan) or state
+        fps = rate.of(state)
+        if as_json:
+            click.echo(json.dumps({**state, "fps": fps}))
+        else:
+            Console().print(_table(state, fps))
+        return
+    if as_json or not sys.stdout.isatty():
+        _lines(plan, state, rate, as_json=as_json)
+        return
+    from rich.live import Live
+
     with Live(_table(state, rate.of(state)), console=Console(), refresh_per_second=4, transient=False) as live:
         while (latest := _look(plan)) is not None:
             state = latest
@@ -60,7 +71,8 @@ def watch(target: str, once: bool, as_json: bool) -> None:
 def join(target: str, address: str) -> None:
     """Ask the run at work on TARGET (one with --adapt) to use the device at HOST from the next table on.
 
-    The device must run a node of the farm: one that left before, or one that the farm file does not name.
+    The device must run a node of the farm: one that left before, or one that the farm file does not name. The run
+    takes it once it answers as such a node; `iot-farm farm watch` shows it, and the run's own terminal says why not.
 
     \b
     Example:
@@ -113,7 +125,7 @@ async def _call(plan: Plan, message: str, request: dict[str, Any]) -> Any:
     except (PeerUnreachableError, PeerTimeoutError):
         raise FarmError(
             f"no run is at work on {plan.farm.source}: nobody answers at {initial}",
-            "start one: iot-farm run --target TARGET --adapt",
+            f"start one: iot-farm run --target {plan.farm.source} --adapt",
         ) from None
     except RemoteError as error:
         raise BadInputError(error.text) from None
@@ -136,13 +148,10 @@ def _look(plan: Plan) -> dict[str, Any] | None:
         return None
 
 
-def _lines(plan: Plan, state: dict[str, Any] | None, *, once: bool, as_json: bool) -> None:
-    rate = _Rate()
+def _lines(plan: Plan, state: dict[str, Any] | None, rate: _Rate, *, as_json: bool) -> None:
     while state is not None:
         fps = rate.of(state)
         click.echo(json.dumps({**state, "fps": fps}) if as_json else _line(state, fps))
-        if once:
-            return
         time.sleep(_EVERY_S)
         state = _look(plan)
 

@@ -140,8 +140,8 @@ def _count_findings(document: dict[str, Any]) -> list[Finding]:
     title = "no part of a role computed more often than frames were sent"
     too_often = computed_too_often(document["nodes"], len(document["frames"]) + adapted["sent_again"])
     told = (
-        f"{len(adapted['changes'])} tables of addresses, {adapted['sent_again']} frames sent again, "
-        f"{len(adapted['lost'])} devices lost for a time"
+        f"tables of addresses: {len(adapted['changes'])}, frames sent again: {adapted['sent_again']}, "
+        f"devices lost for a time: {len(adapted['lost'])}"
     )
     return [
         judged("computed", title, too_often),

@@ -245,6 +245,8 @@ def _dashboard(home, *arguments):
         cwd=home.work,
         env=home.environ,
         start_new_session=True,
+        # A test run in the background of a shell inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  no threads here
     )
     try:
         line = process.stdout.readline()
