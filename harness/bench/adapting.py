@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,7 +35,7 @@ class Change:
     """A table that came into force.
 
     Attributes:
-        at_s: when, on the event loop's clock.
+        at_s: when, on the monotonic clock.
         why: what had happened.
         table: who holds what from then on.
     """
@@ -173,9 +174,9 @@ class Adapting:
         client = RpcClient(address.host, address.port, connect_timeout_s=BEAT_S, security=self._security)
         try:
             while True:
-                begun_s = self._loop.time()
+                begun_s = time.monotonic()
                 await self._ask(address, client)
-                await asyncio.sleep(max(0.0, begun_s + BEAT_S - self._loop.time()))
+                await asyncio.sleep(max(0.0, begun_s + BEAT_S - time.monotonic()))
         finally:
             await client.close()
 
@@ -184,14 +185,14 @@ class Adapting:
         try:
             state = await client.call("state", {}, timeout_s=1.5 * BEAT_S)
         except PeerTimeoutError:
-            members.missed(address, self._loop.time())
+            members.missed(address, time.monotonic())
             return
         except (RpcError, RemoteError):
             members.gone(address)
             return
         if state["run"] == self._run or not self._run:
             self.states[address] = state
-            members.answered(address, self._loop.time())
+            members.answered(address, time.monotonic())
             self._look_for_cuts(address, state["unreachable"])
         elif address not in self._beginning:
             if self._served.pop(address, "") == self._run:
@@ -217,7 +218,7 @@ class Adapting:
     async def _reseat(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_S)
-            now_s = self._loop.time()
+            now_s = time.monotonic()
             chosen = self.membership.chosen(self.table.devices, now_s)
             anew = frozenset(self._anew)
             if not chosen or not self._run or (set(chosen) == self.table.devices and not anew):
@@ -232,7 +233,7 @@ class Adapting:
                 self.table = table
                 self._anew -= anew
                 self._initial.change(table, finishing)
-                self.changes.append(Change(self._loop.time(), why, table))
+                self.changes.append(Change(time.monotonic(), why, table))
                 self._say(f"epoch {table.epoch}: {why}")
 
     def _why(self, table: Table, anew: frozenset[Address]) -> str:

@@ -146,14 +146,13 @@ class _FarmRun:
 
     async def _warm_up(self) -> None:
         """Warm-up frames, under which the meter finds its range."""
-        loop = asyncio.get_running_loop()
         # Once the number in flight is too little: VGG16-11 was still 12 % slower in the window after it (measured).
         frames = 2 * self._in_flight if self._options.warmup is None else self._options.warmup
-        until_s = loop.time() + self._meter.ranging_s
-        while frames or loop.time() < until_s:
+        until_s = time.monotonic() + self._meter.ranging_s
+        while frames or time.monotonic() < until_s:
             await self._window("warm-up", frames or self._in_flight, measured=False)
             self._check_warmup()
-            if loop.time() >= until_s:
+            if time.monotonic() >= until_s:
                 break
         await asyncio.to_thread(self._meter.fix_range)
 
@@ -192,13 +191,12 @@ class _FarmRun:
 
     async def _until_finished(self, load: Load) -> None:
         """Wait for the window's end or for silence; a frame by itself does not wake this task."""
-        loop = asyncio.get_running_loop()
-        heard, heard_s = self._heard, loop.time()
+        heard, heard_s = self._heard, time.monotonic()
         while not load.finished and self._failure is None:
             await asyncio.wait({self._over}, timeout=_WATCH_S)
             if heard != self._heard:
-                heard, heard_s = self._heard, loop.time()
-            elif loop.time() - heard_s > self._options.stall_s:
+                heard, heard_s = self._heard, time.monotonic()
+            elif time.monotonic() - heard_s > self._options.stall_s:
                 raise await self._crew.explain_stall(self._run, self._options.stall_s)
         if self._failure is not None:
             raise self._failure

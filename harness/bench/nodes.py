@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -89,14 +90,13 @@ class Nodes:
         Raises:
             FarmError: a node does not answer.
         """
-        loop = asyncio.get_running_loop()
-        give_up_s = loop.time() + ANSWER_S
+        give_up_s = time.monotonic() + ANSWER_S
         while True:
             counted = await asyncio.gather(
                 *(self._call(node, "statistics", {"run": run}) for node in self._plan.placements)
             )
             complete = all(self._delivered(node, entry) for node, entry in self._pairs(counted))
-            if complete or loop.time() > give_up_s:
+            if complete or time.monotonic() > give_up_s:
                 return counted
             await asyncio.sleep(0.05)
 

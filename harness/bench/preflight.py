@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,8 +78,7 @@ async def require_nodes(plan: Plan, expected: Expected | None = None) -> tuple[d
 async def _ask(plan: Plan, placement: Placement, expected: Expected | None, security: Security | None) -> NodeReport:
     address = placement.address
     client = RpcClient(address.host, address.port, connect_timeout_s=ANSWER_S, security=security)
-    loop = asyncio.get_running_loop()
-    begun_s = loop.time()
+    begun_s = time.monotonic()
     try:
         description = await client.call("describe", {}, timeout_s=ANSWER_S)
     except PeerUnreachableError as error:
@@ -103,7 +103,7 @@ async def _ask(plan: Plan, placement: Placement, expected: Expected | None, secu
         return NodeReport(placement, None, why)
     finally:
         await client.close()
-    round_trip_s = loop.time() - begun_s
+    round_trip_s = time.monotonic() - begun_s
     return NodeReport(placement, description, _compare(plan, placement, description, expected), round_trip_s)
 
 

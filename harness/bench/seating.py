@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -57,7 +58,7 @@ class Seating:
         """
         for address in table.devices:
             if not held.get(address, set()).issuperset(table.held_by(address)):
-                self._membership.loading(address, self._loop.time() + _LOADING_S)
+                self._membership.loading(address, time.monotonic() + _LOADING_S)
         ready = await asyncio.gather(*(self._seat(address, table, run) for address in table.devices))
         for address in table.devices:
             self._membership.loading(address, 0.0)
@@ -69,7 +70,7 @@ class Seating:
             await client.call("seat", {"run": run, "table": table.to_message()}, timeout_s=ANSWER_S)
             problem = await self._until_loaded(address, client, table, run)
         except PeerTimeoutError:
-            self._membership.missed(address, self._loop.time())
+            self._membership.missed(address, time.monotonic())
         except (RpcError, RemoteError):
             self._membership.gone(address)
         except FarmError:
@@ -87,8 +88,8 @@ class Seating:
         Raises:
             FarmError: it is gone, or does not serve the run.
         """
-        until_s = self._loop.time() + _LOADING_S
-        while self._loop.time() < until_s:
+        until_s = time.monotonic() + _LOADING_S
+        while time.monotonic() < until_s:
             if not self._membership.alive(address) or self._membership.left(address):
                 raise FarmError(f"{address} is gone")
             state = await self._state(client)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -139,7 +140,7 @@ class Lane:
                 return
             with self._lock:
                 parcel = self._out = self._waiting.popleft()
-            self._posted_s = self._loop.time()
+            self._posted_s = time.monotonic()
             if not self._client.post_forward(parcel.payload, parcel.next, parcel.tag, asked=asked):
                 self._loop.call_soon_threadsafe(self._try_again)
                 return
@@ -197,17 +198,17 @@ class Lane:
         self._move(_State.IDLE)
 
     async def _deliver(self, parcel: Parcel) -> None:
-        deadline = self._loop.time() + self._deadline_s
+        deadline = time.monotonic() + self._deadline_s
         pause_s = _FIRST_PAUSE_S
         while True:
-            left_s = deadline - self._loop.time()
+            left_s = deadline - time.monotonic()
             try:
                 await self._client.forward(parcel.payload, parcel.next, parcel.tag, timeout_s=max(left_s, 0.001))
             except (PeerUnreachableError, PeerTimeoutError, RemoteError) as error:
-                if _final(error) or self._loop.time() + pause_s >= deadline:
+                if _final(error) or time.monotonic() + pause_s >= deadline:
                     raise
                 if isinstance(error, RemoteError):
-                    self._posted_s = self._loop.time()  # busy, and there
+                    self._posted_s = time.monotonic()  # busy, and there
             else:
                 return
             await asyncio.sleep(pause_s)

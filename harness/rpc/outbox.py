@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Collection
 
 from harness.farm.config import Address
@@ -51,7 +52,7 @@ class Outbox:
 
     def settle(self) -> None:
         """Read the receipts that are here; to be called on the event loop."""
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         for lane in tuple(self._lanes.values()):
             lane.look(now_s)
 
@@ -62,7 +63,7 @@ class Outbox:
 
     def silent(self, for_s: float) -> list[Address]:
         """Who has been sent something, and has not been heard of for so long."""
-        since_s = self._loop.time() - for_s
+        since_s = time.monotonic() - for_s
         return [address for address, lane in tuple(self._lanes.items()) if lane.silent(since_s)]
 
     def keep(self, addresses: Collection[Address]) -> None:
@@ -85,7 +86,7 @@ class Outbox:
     def _look(self) -> None:
         """Look after the lanes for as long as something is under way; then there is nothing to wake up for."""
         self._looking = False
-        now_s = self._loop.time()
+        now_s = time.monotonic()
         busy = [lane.look(now_s) for lane in tuple(self._lanes.values())]
         if any(busy) and not self._looking:
             self._looking = True
