@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from typing import Any, Final, cast
 
@@ -138,27 +139,22 @@ def connection(data: bytes) -> None:
     """The same bytes to a whole connection with a responder behind it: what it writes are answers of HTTP."""
     owner = _Owner()
     transport = _Transport()
-    served = ServerConnection(owner, cast("asyncio.AbstractEventLoop", owner))
+    served = ServerConnection(owner)
     served.connection_made(transport)
     _feed(lambda: served.get_buffer(-1), served.buffer_updated, data, lambda: transport.ended)
-    served.enforce(owner.now + LIMITS.message_deadline_s)
+    served.enforce(time.monotonic() + LIMITS.message_deadline_s)
     assert all(piece.startswith(b"HTTP/1.1 ") for piece in transport.written)
     served.connection_lost(None)
     assert owner.held_bytes == 0
 
 
 class _Owner:
-    """The server of one connection, and its clock."""
+    """The server of one connection."""
 
     def __init__(self) -> None:
         self.limits = LIMITS
-        self.now = 0.0
         self.held_bytes = 0
-        self.respond = Responder(cast("Handlers", _Taker())).respond
-
-    def time(self) -> float:
-        self.now += 0.001
-        return self.now
+        self.responder = Responder(cast("Handlers", _Taker()))
 
     def admit(self, connection: ServerConnection) -> bool:  # noqa: ARG002
         return True

@@ -20,6 +20,7 @@ from harness.rpc.exchange import (
     NotHttpError,
     NotTrustedError,
     Outcome,
+    Piece,
 )
 from harness.rpc.framing import MAX_FRAME_BYTES, TERMINATOR, decode_message, frame_length
 from harness.rpc.protocol import FORWARD, encode_forward_tail
@@ -79,7 +80,7 @@ class RpcClient:
         self._lock = asyncio.Lock()
         # One tensor after the other has the same lengths, and its receipt the same bytes: worked out once.
         self._usual_kind: tuple[bytes, int, int] | None = None
-        self._usual_begin = memoryview(b"")
+        self._usual_begin = b""
         self._usual_outcome: Outcome | None = None
         self._http_head = (
             f"POST / HTTP/1.1\r\nHost: {host}:{port}\r\nContent-Type: avro/binary\r\nContent-Length: "
@@ -162,13 +163,13 @@ class RpcClient:
         connection = self._connection
         if connection is None or not (connection.usable if asked else connection.quiet()):
             return False
-        payload = memoryview(input).cast("B")
+        payload = input if isinstance(input, bytes) else input.cast("B")
         tail = encode_forward_tail(next, tag)
         kind = (self._requestor.forward_head, len(payload), len(tail))
         if kind != self._usual_kind:
             head = self._requestor.encode_forward_head(len(payload))
-            self._usual_kind, self._usual_begin = kind, self._buffers((payload,), head, tail)[0]
-        connection.post((self._usual_begin, payload, memoryview(tail + TERMINATOR)))
+            self._usual_kind, self._usual_begin = kind, self._begin(len(head) + len(payload) + len(tail), head)
+        connection.post((self._usual_begin, payload, tail + TERMINATOR))
         return True
 
     def receipt(self) -> Receipt:
@@ -214,7 +215,7 @@ class RpcClient:
             self._connection = None
 
     async def _exchange(
-        self, payload: Sequence[memoryview], head: bytes, tail: bytes, deadline: float, timeout_s: float
+        self, payload: Sequence[Piece], head: bytes, tail: bytes, deadline: float, timeout_s: float
     ) -> memoryview | bytes:
         """Send head, payload and tail as one message; return the message that comes back."""
         buffers = self._buffers(payload, head, tail)
@@ -240,13 +241,16 @@ class RpcClient:
                 continue
             return self._message(status, body)
 
-    def _buffers(self, payload: Sequence[memoryview], head: bytes, tail: bytes) -> list[memoryview]:
+    def _buffers(self, payload: Sequence[Piece], head: bytes, tail: bytes) -> list[Piece]:
         """One message as HTTP, in pieces: nothing large is copied."""
         size = len(head) + sum(map(len, payload)) + len(tail)
+        return [self._begin(size, head), *payload, tail + TERMINATOR]
+
+    def _begin(self, size: int, head: bytes) -> bytes:
+        """What precedes the payload of a message of `size` bytes: HTTP's head, the frame's length, the call's head."""
         if size > MAX_FRAME_BYTES:
             raise ProtocolError(f"a message of {size} bytes is too long for a frame", host=self.host, port=self.port)
-        http_head = self._http_head + f"{size + 8}\r\n\r\n".encode()
-        return [memoryview(http_head + frame_length(size) + head), *payload, memoryview(tail + TERMINATOR)]
+        return self._http_head + f"{size + 8}\r\n\r\n".encode() + frame_length(size) + head
 
     async def _connected(self, deadline: float) -> ClientConnection:
         if self._connection is not None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from harness.rpc.errors import WireFormatError
 from harness.rpc.framing import decode_message, encode_message
 from harness.rpc.request_reader import RefusalError, Request, RequestReader
 from harness.rpc.responder import VOID
+from harness.rpc.usual_call import UsualCall
 
 if TYPE_CHECKING:
     from harness.rpc.limits import Limits
+    from harness.rpc.responder import Responder
 
 _LINGER_S: Final = 1.0
 """How long a peer that was refused may go on sending before it is cut off; its bytes are thrown away."""
@@ -40,9 +43,7 @@ class Owner(Protocol):
     """What a connection needs of the server that it belongs to."""
 
     limits: Limits
-
-    def respond(self, message: bytes | memoryview, /) -> bytes:
-        """Answer one message."""
+    responder: Responder
 
     def admit(self, connection: ServerConnection) -> bool:
         """Whether the new connection may stay."""
@@ -59,7 +60,6 @@ class ServerConnection(asyncio.BufferedProtocol):
 
     Args:
         owner: the server.
-        loop: the running event loop.
 
     Attributes:
         opened: when it came about (monotonic, s).
@@ -69,15 +69,16 @@ class ServerConnection(asyncio.BufferedProtocol):
         pending_bytes: bytes of the message in progress that are held.
     """
 
-    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, owner: Owner) -> None:
         self._owner = owner
         self._limits = owner.limits
-        self._clock = loop.time
+        self._responder = owner.responder
         self._reader = RequestReader(owner.limits)
+        self._usual = UsualCall()
         self._transport: asyncio.Transport | None = None
         self._linger_until: float | None = None
         self.message_since: float | None = None
-        self.opened = self.last_active = loop.time()
+        self.opened = self.last_active = time.monotonic()
         self.proven = False
         self.pending_bytes = 0
 
@@ -100,7 +101,7 @@ class ServerConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Bytes have come."""
-        self.last_active = self._clock()
+        self.last_active = time.monotonic()
         if self._linger_until is not None:
             return
         reader = self._reader
@@ -166,11 +167,18 @@ class ServerConnection(asyncio.BufferedProtocol):
     def _serve(self, request: Request) -> None:
         if self._linger_until is not None or self._transport is None or self._transport.is_closing():
             return
-        try:
-            answer = self._owner.respond(decode_message(request.body, self._limits.max_message_bytes))
-        except WireFormatError as error:
-            self._refuse(RefusalError(400, f"malformed Avro: {error}"))
-            return
+        framed = memoryview(request.body)
+        call = self._usual.read(framed)
+        if call is not None:
+            answer = self._responder.forward(*call)
+        else:
+            try:
+                answer = self._responder.respond(decode_message(framed, self._limits.max_message_bytes))
+            except WireFormatError as error:
+                self._refuse(RefusalError(400, f"malformed Avro: {error}"))
+                return
+            if answer is VOID:
+                self._usual.learn(framed, self._responder.fast_prefixes)
         self.proven = True
         if answer is VOID and request.keep_alive and not request.old:
             self._transport.write(_ACKNOWLEDGEMENT)
@@ -202,7 +210,7 @@ class ServerConnection(asyncio.BufferedProtocol):
         self._reader = RequestReader(self._limits)
         self._account()
         self.message_since = None
-        self._linger_until = self._clock() + _LINGER_S
+        self._linger_until = time.monotonic() + _LINGER_S
         if self._transport is not None and self._transport.can_write_eof():
             self._transport.write_eof()
 

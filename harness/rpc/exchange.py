@@ -14,9 +14,11 @@ from harness.rpc.answer_reader import Answer, AnswerReader, NotHttpError
 from harness.rpc.opening import ConnectionBrokenError, NotTrustedError, connect
 from harness.rpc.tls import TlsSession, explained
 
-__all__ = ["ClientConnection", "ConnectionBrokenError", "NotHttpError", "NotTrustedError", "Outcome"]
+__all__ = ["ClientConnection", "ConnectionBrokenError", "NotHttpError", "NotTrustedError", "Outcome", "Piece"]
 
 Outcome = Answer | Exception
+Piece = bytes | memoryview
+"""Part of a request: bytes, or a view of bytes."""
 _READ_BYTES: Final = 65_536
 
 
@@ -81,7 +83,7 @@ class ClientConnection:
             return False
         return False
 
-    async def exchange(self, buffers: Sequence[memoryview], deadline: float) -> Answer:
+    async def exchange(self, buffers: Sequence[Piece], deadline: float) -> Answer:
         """Send one request and await its answer.
 
         Args:
@@ -118,7 +120,7 @@ class ClientConnection:
             timer.cancel()
             self._answered = None
 
-    def post(self, buffers: Sequence[memoryview]) -> None:
+    def post(self, buffers: Sequence[Piece]) -> None:
         """Send one request now; `outcome` or `watch` tells what becomes of it.
 
         Most requests fit into the socket's buffer: then no other thread and no turn of the event loop is needed
@@ -133,14 +135,14 @@ class ClientConnection:
             return
         try:
             if self._tls is not None:
-                buffers = (memoryview(self._tls.seal(buffers)),)
+                buffers = (self._tls.seal(buffers),)
             sent = sock.sendmsg(buffers)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             return  # an answer may still be there to be read, and tells more; else the reader sees the end
         if sent < sum(map(len, buffers)):
-            self._unsent = list(buffers)
+            self._unsent = [memoryview(piece) for piece in buffers]
             self._drop(sent)
             self._loop.call_soon_threadsafe(self._send)
 

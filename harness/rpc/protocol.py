@@ -24,6 +24,8 @@ MAX_NAME_BYTES: Final = 4096
 _FORWARD_PARAMETERS: Final = [("input", "bytes"), ("next", "string"), ("tag", "string")]
 _MAX_VARINT_BYTES: Final = 10
 _MORE: Final = 0x80  # the bit of a variable-length number that says that another byte follows
+_ODD_OR_MORE: Final = 0x81  # of a first byte: the number is negative, or longer
+_FEW: Final = 2048  # lengths of names that occur
 
 
 def parse_protocol(text: str) -> Any:
@@ -85,6 +87,10 @@ FORWARD_PREFIX_BYTES: Final = 2 * HASH_BYTES + 4 + len(FORWARD)
 
 def encode_long(value: int) -> bytes:
     """Avro's variable-length zig-zag coding of a non-negative number (a length)."""
+    return _LENGTHS[value] if value < _FEW else _encode_long(value)
+
+
+def _encode_long(value: int) -> bytes:
     value <<= 1
     if value < _MORE:
         return bytes((value,))
@@ -94,6 +100,9 @@ def encode_long(value: int) -> bytes:
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_LENGTHS: Final = [_encode_long(length) for length in range(_FEW)]
 
 
 def encode_string(text: str) -> bytes:
@@ -142,6 +151,32 @@ def decode_length(message: bytes | memoryview, position: int, most: int) -> tupl
 def encode_forward_tail(next_role: str, tag: str) -> bytes:
     """What follows the tensor's bytes in a `forward` call."""
     return encode_string(next_role) + encode_string(tag)
+
+
+def decode_names(tail: bytes, end: int) -> tuple[str, str] | None:
+    """Read what `encode_forward_tail` writes, where its lengths take the fewest bytes and fit the tail exactly.
+
+    Args:
+        tail: bytes that begin with the two names.
+        end: where they must end.
+
+    Returns:
+        next, tag; None for anything else, which `decode_forward` may still be able to read, or explains.
+    """
+    next_end = 1 + (tail[0] >> 1)
+    if tail[0] & _ODD_OR_MORE or next_end >= end:
+        return None
+    size, start = tail[next_end], next_end + 1
+    if size >= _MORE:
+        if start >= end or tail[start] >= _MORE:
+            return None
+        size, start = size & 0x7F | tail[start] << 7, start + 1
+    if size & 1 or start + (size >> 1) != end or size >> 1 > MAX_NAME_BYTES:
+        return None
+    try:
+        return tail[1:next_end].decode(), tail[start:end].decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def decode_forward(message: bytes | memoryview, position: int) -> tuple[bytes | memoryview, str, str]:

@@ -1,7 +1,6 @@
 """From the bytes of an HTTP/1.1 connection to whole requests, within limits; does no input or output."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import httptools
 import numpy as np
@@ -13,14 +12,15 @@ _CHUNK_BYTES: Final = 65_536
 """What is read at once while nothing is known of the message; holds a whole call of 25 kB."""
 _DIRECT_ABOVE_BYTES: Final = 32_768
 """Bodies longer than this are received in place, without passing through the parser."""
+_OWN_MEMORY_BYTES: Final = 4096
+"""Requests longer than this are received into memory of their own where the one before had the same head."""
 _VERSIONS: Final = ("1.0", "1.1")
 _HEAD_END: Final = b"\r\n\r\n"
 _CHUNK_OVERHEAD_BYTES: Final = 32
 """Chunk header and line ends that are not counted against the limit of the headers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One whole request.
 
     Attributes:
@@ -82,7 +82,7 @@ class RequestReader:
         self._parser_waits = False
         # A kept connection repeats its head to the byte: the parser is asked once what it says.
         self._usual_head = b""
-        self._usual_content_bytes = 0
+        self._usual_bytes = 0
         self._plain_content_bytes = 0
         self.requests: list[Request] = []
         self.refusal: RefusalError | None = None
@@ -94,9 +94,9 @@ class RequestReader:
         """Where the next bytes of the connection belong."""
         if self._target is not None:
             return self._target[self.pending_bytes :]
-        if self._usual_content_bytes > _DIRECT_ABOVE_BYTES and not self.begun:
+        if self._usual_bytes > _OWN_MEMORY_BYTES and not self.begun:
             # Room for the usual request as a whole, so that its body need not be moved.
-            self._given = np.empty(len(self._usual_head) + self._usual_content_bytes, np.uint8).data
+            self._given = np.empty(self._usual_bytes, np.uint8).data
         else:
             self._given = self._buffer
         return self._given
@@ -123,18 +123,17 @@ class RequestReader:
 
     def _take_usual(self, data: memoryview) -> bool:
         """Take in a request with the same head as the one before; returns False when it is another kind of bytes."""
-        head_bytes, content_bytes = len(self._usual_head), self._usual_content_bytes
-        came_bytes = len(data) - head_bytes
-        if not head_bytes or came_bytes < 0 or data[:head_bytes] != self._usual_head:
+        head = self._usual_head
+        if not head or len(data) < len(head) or data[: len(head)] != head:
             return False
-        if content_bytes > _DIRECT_ABOVE_BYTES:
-            self._target, self.pending_bytes, self.begun = self._given[head_bytes:], came_bytes, True
-            if came_bytes == content_bytes:
-                self._complete(self._target)
-        elif came_bytes == content_bytes:
-            self._complete(data[head_bytes:].tobytes())
+        if len(data) == self._usual_bytes:
+            body = data[len(head) :]
+            self.requests.append(Request(body if self._given is not self._buffer else body.tobytes(), True, False))
+        elif self._given is self._buffer or len(data) > self._usual_bytes:
+            return False
         else:
-            return False
+            self._target, self.pending_bytes, self.begun = self._given[len(head) :], len(data) - len(head), True
+            self._keep_alive, self._old = True, False
         return True
 
     def _learn(self, data: memoryview, whole: int) -> None:
@@ -143,7 +142,7 @@ class RequestReader:
         end = bytes(data[: self._limits.max_header_bytes]).find(_HEAD_END) + len(_HEAD_END)
         body_bytes = content_bytes if whole == 1 else self.pending_bytes
         if content_bytes and end >= len(_HEAD_END) and whole <= 1 and end + body_bytes == len(data):
-            self._usual_head, self._usual_content_bytes = bytes(data[:end]), content_bytes
+            self._usual_head, self._usual_bytes = bytes(data[:end]), end + content_bytes
 
     def _feed(self, data: memoryview) -> None:
         self._began_in_this_feed = False

@@ -1,6 +1,7 @@
 """The server's side of a call, from the bytes of a message to those of its answer, without I/O."""
 
 import logging
+from collections.abc import Container
 from typing import Any, Final, Protocol
 
 import avro.ipc
@@ -95,7 +96,7 @@ class Responder:
             WireFormatError: no handshake can be read, so that no Avro answer is possible.
         """
         if bytes(message[:FORWARD_PREFIX_BYTES]) in self._clients.fast_prefixes:
-            return self._forward(BOTH, message, FORWARD_PREFIX_BYTES)
+            return self._read_forward(BOTH, message, FORWARD_PREFIX_BYTES)
         decoder = Decoder(message)
         request = HandshakeRequest.read(decoder)
         try:
@@ -107,16 +108,35 @@ class Responder:
             return handshake
         return self._call(handshake, client_protocol, decoder, message)
 
-    def _forward(self, handshake: bytes, message: bytes | memoryview, position: int) -> bytes:
+    @property
+    def fast_prefixes(self) -> Container[bytes]:
+        """First bytes of the `forward` calls that may be read without their schema: `ClientProtocols.fast_prefixes`."""
+        return self._clients.fast_prefixes
+
+    def forward(self, input: bytes | memoryview, next: str, tag: str, handshake: bytes = BOTH) -> bytes:  # noqa: A002  names of the wire
+        """Answer a call of `forward` that was read.
+
+        Args:
+            input: raw bytes of the tensor.
+            next: what the peer wants computed.
+            tag: identity of the tensor.
+            handshake: what the answer begins with.
+
+        Returns:
+            Handshake and answer, or Avro error, without frames.
+        """
+        try:
+            self._handlers.forward(input, next, tag)
+        except Exception as error:  # noqa: BLE001  a handler's bug must not end the service
+            return _error(handshake, _describe(FORWARD, error))
+        return VOID if handshake is BOTH else handshake + _NO_METADATA + _FINE
+
+    def _read_forward(self, handshake: bytes, message: bytes | memoryview, position: int) -> bytes:
         try:
             arguments = decode_forward(message, position)
         except WireFormatError as error:
             return _error(handshake, f"malformed call of forward: {error}")
-        try:
-            self._handlers.forward(*arguments)
-        except Exception as error:  # noqa: BLE001  a handler's bug must not end the service
-            return _error(handshake, _describe(FORWARD, error))
-        return VOID if handshake is BOTH else handshake + _NO_METADATA + _FINE
+        return self.forward(*arguments, handshake)
 
     def _call(self, handshake: bytes, client_protocol: Any, decoder: Decoder, message: bytes | memoryview) -> bytes:
         name = "?"
@@ -124,7 +144,7 @@ class Responder:
             read_datum(decoder, avro.ipc.META_SCHEMA, avro.ipc.META_SCHEMA)
             name = read_string(decoder)
             if name == FORWARD and declares_forward(client_protocol):
-                return self._forward(handshake, message, decoder.position)
+                return self._read_forward(handshake, message, decoder.position)
             theirs = (client_protocol.messages or {}).get(name)
             ours = PROTOCOL.messages.get(name)
             if theirs is None or ours is None:

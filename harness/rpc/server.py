@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import time
 from typing import TYPE_CHECKING, Final
 
 from harness.rpc.binding import listen
@@ -38,13 +39,14 @@ class RpcServer:
 
     Attributes:
         limits: as given.
+        responder: answers messages.
     """
 
     def __init__(self, handlers: Handlers, limits: Limits, security: Security | None = None) -> None:
         self.limits = limits
         self._security = security
         self._scratch = memoryview(bytearray(_SCRATCH_BYTES if security else 0))
-        self._responder = Responder(handlers)
+        self.responder = Responder(handlers)
         self._buffered_bytes = 0
         self._connections: set[ServerConnection] = set()
         self._forgotten = asyncio.Event()
@@ -95,10 +97,6 @@ class RpcServer:
         """Connections open now."""
         return len(self._connections)
 
-    def respond(self, message: bytes | memoryview, /) -> bytes:
-        """Answer one message; see `Responder.respond`."""
-        return self._responder.respond(message)
-
     def admit(self, connection: ServerConnection) -> bool:
         """Take in a new connection; if need be one makes room that said nothing yet, is idle, or is stuck."""
         if len(self._connections) >= self.limits.max_connections:
@@ -119,13 +117,13 @@ class RpcServer:
                 min(holders, key=lambda known: known.message_since or 0.0).abort()
 
     def _connection(self, loop: asyncio.AbstractEventLoop) -> ServerConnection | TlsTransport:
-        connection = ServerConnection(self, loop)
+        connection = ServerConnection(self)
         if self._security is None:
             return connection
         return TlsTransport(self._security.server_context, connection, loop, self._scratch)
 
     def _least_missed(self) -> ServerConnection | None:
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
 
         def stuck(known: ServerConnection) -> bool:
             return now - (known.message_since or now) >= _STUCK_S
@@ -150,7 +148,7 @@ class RpcServer:
         every_s = min(_LONGEST_SWEEP_S, max(_SHORTEST_SWEEP_S, shortest / 10))
 
         def sweep() -> None:
-            now = loop.time()
+            now = time.monotonic()
             for connection in tuple(self._connections):
                 connection.enforce(now)
             self._sweep = loop.call_later(every_s, sweep)
