@@ -40,6 +40,7 @@ from harness.records.record import Kind, Record
 from harness.records.rules_devices import throttling_finding
 from harness.records.rules_frames import LEAST_IMAGES
 from harness.records.window import window_metrics
+from harness.rpc import event_loop
 
 _LOADED_UTC, _LOADED_S = datetime.now(UTC), time.monotonic()
 
@@ -163,7 +164,7 @@ def _farm(
         return replace(made, options={**made.options, "auth": auth})
 
     with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
-        outcome = asyncio.run(run_on_farm(plan, options, reference, progress, meter, account))
+        outcome = event_loop.run(run_on_farm(plan, options, reference, progress, meter, account))
     extra: dict[str, float] = {
         "cpu_s": outcome.cpu_s,
         "bytes_per_frame": plan.partition.frame_bytes,

@@ -20,6 +20,7 @@ from harness.node.seats import ComputedBlock, Seats
 from harness.partition.partition import INITIAL
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share
+from harness.rpc import event_loop
 from harness.rpc.binding import listen
 from harness.rpc.limits import Limits
 from harness.rpc.security import Security, security_of
@@ -62,7 +63,7 @@ def serve(
     blocks = first_blocks(plan, placement, source)
     told = description(plan, placement, options, source, blocks)
     seats = seats_of(plan, placement, blocks, source.load)
-    asyncio.run(_serve(plan, placement, seats, told, options, security))
+    event_loop.run(_serve(plan, placement, seats, told, options, security))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:

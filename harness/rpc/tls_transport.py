@@ -10,7 +10,7 @@ import asyncio
 import enum
 import logging
 import ssl
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from harness.rpc.request_reader import RefusalError
 from harness.rpc.tls import TlsSession, explained
@@ -71,8 +71,7 @@ class TlsTransport(asyncio.Transport, asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Somebody has connected."""
-        assert isinstance(transport, asyncio.Transport)
-        self._raw = transport
+        self._raw = cast("asyncio.Transport", transport)
         self._connection.connection_made(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -15,6 +15,7 @@ import sys
 import time
 
 from harness.farm.config import Address
+from harness.rpc import event_loop
 from harness.rpc.lane import Parcel
 from harness.rpc.limits import Limits
 from harness.rpc.outbox import Outbox
@@ -76,7 +77,7 @@ def main(percent: int, frames: int) -> None:
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     if percent:
         subprocess.run(["nft", "-f", "-"], input=RULES.format(percent=percent), text=True, check=True)
-    told = asyncio.run(send(frames))
+    told = event_loop.run(send(frames))
     rules = subprocess.run(["nft", "list", "ruleset"], capture_output=True, text=True, check=True).stdout
     dropped = re.search(r"counter packets (\d+)", rules)
     print(json.dumps({**told, "dropped": int(dropped[1]) if dropped else 0}))

@@ -16,6 +16,7 @@ from faults.namespaces import namespace
 from toxic_proxy import ToxicProxy
 from toxics import Latency, LimitData, Slicer
 
+from harness.rpc import event_loop
 from harness.rpc.outbox import Outbox
 
 PROGRAM = Path(__file__).with_name("lossy_network.py")
@@ -82,4 +83,4 @@ def test_row_12_stalls(farm: Farm, share: float) -> None:
             assert at.results == wanted
             assert broken > 0 or share < 0.2
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())

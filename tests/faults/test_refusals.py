@@ -14,6 +14,7 @@ from faults.by_hand import ANSWER_S, FIRST, LAST, work
 from protocol.conftest import serving
 from protocol.raw_http import exchange, forward_message, framed, post, read_answer
 
+from harness.rpc import event_loop
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerUnreachableError, RemoteError
 from harness.rpc.responder import VOID
@@ -50,7 +51,7 @@ def test_row_17_stale_half(farm: Farm) -> None:
             await at.until(1)
             assert at.results == {0: wanted}
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_row_18_other_model(farm: Farm, change, shown: tuple[str, ...]) -> None:
             await at.call(LAST, "forward", good)
             assert (await at.statistics(LAST))["received"] == 1
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_row_19_two_nodes_on_one_address(farm: Farm) -> None:
@@ -106,7 +107,7 @@ def test_row_19_two_nodes_on_one_address(farm: Farm) -> None:
             assert (await at.call(FIRST, "describe", {}))["pid"] == first.pid
             await at.plain(1)
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_row_22_memory_exhausted() -> None:
@@ -135,7 +136,7 @@ def test_row_22_memory_exhausted() -> None:
             await client.forward(b"1234", "fc1", "t", ANSWER_S)
             await client.close()
 
-        asyncio.run(scenario())
+        event_loop.run(scenario())
         process.rlimit(resource.RLIMIT_AS, (most, most))
         with socket.create_connection(served.address, timeout=ANSWER_S) as sock:
             sock.sendall(post(b"", "Expect: 100-continue", length=GIB))
@@ -151,12 +152,12 @@ def test_row_22_more_than_a_node_can_hold(farm: Farm) -> None:
         async with work(farm) as at:
             await at.plain(1)
 
-    asyncio.run(frame_is_computed())
+    event_loop.run(frame_is_computed())
     before_bytes = process.memory_info().rss
     for _ in range(20):
         with socket.create_connection((host, int(port)), timeout=ANSWER_S) as sock:
             sock.sendall(post(b"", length=GIB))
             status, reason = read_answer(sock)
             assert (status, b"1073741824 bytes" in reason) == (413, True)
-    asyncio.run(frame_is_computed())
+    event_loop.run(frame_is_computed())
     assert process.memory_info().rss - before_bytes < 32 * 2**20

@@ -16,6 +16,7 @@ from toxic_proxy import ToxicProxy
 from toxics import LimitData, Slicer, Timeout
 
 from harness.farm.config import Address
+from harness.rpc import event_loop
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerUnreachableError, RpcError
 from harness.rpc.outbox import Outbox
@@ -74,7 +75,7 @@ def test_row_13_reset_at_byte_k(farm: Farm) -> None:
             assert at.results == wanted
             assert (await at.statistics(FIRST))["duplicates"] <= 1
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 @pytest.mark.parametrize("how", ["trickled", "truncated", "silent"])
@@ -111,7 +112,7 @@ def test_row_14_truncated_or_trickled(how: str) -> None:
                 await ill.close()
             await good.close()
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 @pytest.mark.parametrize("stream", ["upstream", "downstream"])
@@ -140,7 +141,7 @@ def test_row_15_duplicates(farm: Farm, role: str, stream: str) -> None:
             if stream == "upstream":
                 assert counted["duplicates"] == toxic.count == parts * frames
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())
 
 
 def test_row_16_halves_out_of_order(farm: Farm) -> None:
@@ -176,4 +177,4 @@ def test_row_16_halves_out_of_order(farm: Farm) -> None:
             await at.until(1)
             assert at.results[0] != wanted[0]
 
-    asyncio.run(scenario())
+    event_loop.run(scenario())

@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Any
 
+from harness.rpc import event_loop
 from harness.rpc.errors import RemoteError
 from harness.rpc.limits import Limits
 from harness.rpc.server import RpcServer
@@ -124,4 +125,4 @@ async def main(host: str, limits: Limits) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Limits(**json.loads(sys.argv[2]))))
+    event_loop.run(main(sys.argv[1], Limits(**json.loads(sys.argv[2]))))

@@ -10,6 +10,7 @@ import pytest
 from protocol.raw_http import chunked, framed, post
 
 from harness.errors import BadInputError, FarmError
+from harness.rpc import event_loop
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, ProtocolError, RemoteError
 from harness.rpc.limits import Limits
@@ -97,7 +98,7 @@ def test_nobody_there():
             async with connected(address) as client:
                 return address, await failure(client.forward(b"abc", "fc1", "t", 5))
 
-    (host, port), error = asyncio.run(run())
+    (host, port), error = event_loop.run(run())
     assert isinstance(error, PeerUnreachableError)
     assert (error.host, error.port, error.exit_code) == (host, port, 3)
     assert f"{host}:{port}" in str(error)
@@ -111,7 +112,7 @@ def test_an_unknown_host_is_unreachable():
         async with connected(("no-such-host.invalid", 1)) as client:
             return await failure(client.call("describe", {}, 10))
 
-    assert isinstance(asyncio.run(run()), PeerUnreachableError)
+    assert isinstance(event_loop.run(run()), PeerUnreachableError)
 
 
 def test_a_late_answer_is_not_taken_for_the_next():
@@ -124,7 +125,7 @@ def test_a_late_answer_is_not_taken_for_the_next():
             await client.forward(b"second", "fc1", "t", 10)
             return error, seen
 
-    error, seen = asyncio.run(run())
+    error, seen = event_loop.run(run())
     assert isinstance(error, PeerTimeoutError)
     assert "did not answer within 0.1 s" in str(error)
     assert [len(requests) for requests in seen] == [1, 1]
@@ -142,7 +143,7 @@ def test_a_closed_idle_connection_is_replaced_once():
             await client.forward(b"second", "fc1", "t", 10)
             return seen
 
-    seen = asyncio.run(run())
+    seen = event_loop.run(run())
     assert [len(requests) for requests in seen] == [2, 1]
     assert seen[0][1] == seen[1][0]
     assert seen[0][0] != seen[1][0]
@@ -172,7 +173,7 @@ def test_any_other_break_is_reported_at_once(scripts, requests):
                     break
             return errors, seen
 
-    errors, seen = asyncio.run(run())
+    errors, seen = event_loop.run(run())
     assert len(errors) == 1
     assert "broke the connection" in str(errors[0])
     assert [len(one) for one in seen] == requests
@@ -211,7 +212,7 @@ def test_a_peer_of_another_kind_is_named(answer):
                 await client.forward(b"abc", "fc1", "t", 10)
             return address, error
 
-    address, error = asyncio.run(run())
+    address, error = event_loop.run(run())
     assert isinstance(error, ProtocolError)
     assert str(error).startswith(f"{address[0]}:{address[1]} ")
 
@@ -234,7 +235,7 @@ def test_answers_in_any_dress_are_read(answer):
         async with scripted([answer]) as (address, _), connected(address) as client:
             await client.forward(b"abc", "fc1", "t", 10)
 
-    asyncio.run(run())
+    event_loop.run(run())
 
 
 def test_a_server_that_takes_no_more_connections_is_unreachable():
@@ -245,7 +246,7 @@ def test_a_server_that_takes_no_more_connections_is_unreachable():
         async with scripted([busy]) as (address, _), connected(address) as client:
             return await failure(client.forward(b"abc", "fc1", "t", 10))
 
-    error = asyncio.run(run())
+    error = event_loop.run(run())
     assert isinstance(error, PeerUnreachableError)
     assert "256 connections" in str(error)
 
@@ -258,7 +259,7 @@ def test_a_refusal_during_sending_is_read():
             error = await failure(client.forward(bytes(50_000_000), "fc1", "t", 10))
             return error, await client.call("probe", {"input": b"abc"}, 10)
 
-    error, size = asyncio.run(run())
+    error, size = event_loop.run(run())
     assert isinstance(error, ProtocolError)
     assert "413" in str(error)
     assert size == 3
@@ -272,7 +273,7 @@ def test_callers_wait_for_each_other():
             calls = [client.call("probe", {"input": bytes(1000 * size)}, 10) for size in range(50)]
             return await asyncio.gather(*calls), server.connections
 
-    sizes, connections = asyncio.run(run())
+    sizes, connections = event_loop.run(run())
     assert sizes == [1000 * size for size in range(50)]
     assert connections == 1
 
@@ -292,7 +293,7 @@ def test_a_cancelled_call_leaves_nothing_behind():
             await client.forward(b"second", "fc1", "t", 10)
             return call.cancelled(), len(seen)
 
-    assert asyncio.run(run()) == (True, 2)
+    assert event_loop.run(run()) == (True, 2)
 
 
 def test_a_large_tensor_arrives_whole(server):
@@ -310,7 +311,7 @@ def test_a_large_tensor_arrives_whole(server):
                 tensor.view(np.uint32)[100, 100, 3] ^= 1
             return told
 
-    whole, again = asyncio.run(run())
+    whole, again = event_loop.run(run())
     assert whole["bytes_in"] == tensor.nbytes == 3_211_264
     assert whole["errors"][0] == digest
     assert again["errors"][0] != digest, "control: the flipped bit is seen"
@@ -333,7 +334,7 @@ def test_a_tensor_larger_than_any_socket_buffer_arrives():
             await client.forward(b"short", "fc2", "t", 60)
         await server.close()
 
-    asyncio.run(run())
+    event_loop.run(run())
     assert np.array_equal(np.frombuffer(arrived[0][0], np.float32), tensor)
     assert not np.array_equal(np.frombuffer(arrived[0][0], np.float32), tensor + 1)
     assert arrived[0][1:] == ("fc1", "the tag")
@@ -356,7 +357,7 @@ def test_all_other_messages(server):
             ]
             return begun, description, statistics, size, refusals
 
-    begun, description, statistics, size, refusals = asyncio.run(run())
+    begun, description, statistics, size, refusals = event_loop.run(run())
     assert begun is None
     assert (description["pid"], description["role"], description["input_bytes"]) == (
         server.pid,
@@ -385,7 +386,7 @@ def test_stop_ends_the_process_after_its_answer(start_server):
                     await asyncio.sleep(0.05)
                 return answer, None
 
-        answer, error = asyncio.run(run())
+        answer, error = event_loop.run(run())
     assert answer is None
     assert error is not None
 
@@ -403,7 +404,7 @@ def test_a_taken_port_is_named():
     async def collect():
         return [text async for text in run()]
 
-    taken, foreign, unknown = asyncio.run(collect())
+    taken, foreign, unknown = event_loop.run(collect())
     assert f"port {taken.split()[1]} on {HOST} is taken by process" in taken
     assert "203.0.113.9 is not an address of this machine" in foreign
     assert "'no-such-host.invalid' is not known" in unknown
@@ -426,6 +427,6 @@ def test_a_server_takes_a_bound_socket_and_gives_the_port_back():
         await again.close()
         return size, error
 
-    size, error = asyncio.run(run())
+    size, error = event_loop.run(run())
     assert size == 3
     assert isinstance(error, PeerUnreachableError)

@@ -11,6 +11,7 @@ from protocol.raw_http import framed, post
 
 from harness.errors import FarmError
 from harness.farm.config import Address
+from harness.rpc import event_loop
 from harness.rpc.errors import RemoteError
 from harness.rpc.lane import BUSY, Parcel
 from harness.rpc.limits import Limits
@@ -85,7 +86,7 @@ def test_many_threads_deliver_each_parcel_once():
                 thread.join()
             return taker.tags, reports
 
-    tags, reports = asyncio.run(scenario())
+    tags, reports = event_loop.run(scenario())
     assert Counter(tag for tag, _ in tags).most_common(1)[0][1] == 1
     assert all(error is None for _, error in reports)
     assert Counter(tag for tag, _ in reports) == Counter(tag for tag, _ in tags)
@@ -107,7 +108,7 @@ def test_the_last_receipt_is_read_without_another_parcel():
             await until(lambda: len(reports) == 2)
             return first, at_once
 
-    first, at_once = asyncio.run(scenario())
+    first, at_once = event_loop.run(scenario())
     assert first == [("first", None)]
     assert at_once == first
 
@@ -127,7 +128,7 @@ def test_a_busy_receiver_is_asked_again(busy_first, busy_later):
             await until(lambda: len(reports) == 5)
             return taker.tags, reports
 
-    tags, reports = asyncio.run(scenario())
+    tags, reports = event_loop.run(scenario())
     assert [tag for tag, _ in tags] == list("01234")
     assert reports == [(str(number), None) for number in range(5)]
 
@@ -146,7 +147,7 @@ def test_a_refusal_is_final_and_harms_no_other():
             await until(lambda: len(reports) == 3)
             return taker.tags, reports
 
-    tags, reports = asyncio.run(scenario())
+    tags, reports = event_loop.run(scenario())
     assert [tag for tag, _ in tags] == ["good", "better"]
     assert [error is None for _, error in reports] == [True, False, True]
     assert "never" in str(reports[1][1])
@@ -164,7 +165,7 @@ def test_a_connection_that_the_receiver_closed_is_replaced():
                 await until(lambda: server.connections == 0)
             return taker.tags, reports
 
-    tags, reports = asyncio.run(scenario())
+    tags, reports = event_loop.run(scenario())
     assert [tag for tag, _ in tags] == list("012")
     assert reports == [(str(number), None) for number in range(3)]
 
@@ -181,7 +182,7 @@ def test_a_receiver_that_is_away_is_reported_after_the_deadline():
         await outbox.close()
         return reports, time.monotonic() - begun_s
 
-    reports, took_s = asyncio.run(scenario())
+    reports, took_s = event_loop.run(scenario())
     assert "cannot be reached" in str(reports[0])
     assert 0.1 < took_s < 3
 
@@ -217,7 +218,7 @@ def test_an_answer_to_nothing_is_no_receipt(extra):
         server.close()
         return reports
 
-    assert asyncio.run(scenario()) == [None, None, None]
+    assert event_loop.run(scenario()) == [None, None, None]
     assert connections == ([1, 1, 1] if extra else [3])
 
 
@@ -244,6 +245,6 @@ def test_what_is_forgotten_is_never_sent(forget):
         await server.close()
         return [tag for tag, _ in taker.tags], [error is None for error in reports]
 
-    tags, delivered = asyncio.run(scenario())
+    tags, delivered = event_loop.run(scenario())
     assert tags == (["new"] if forget else ["0", "1", "2", "new"])
     assert sum(delivered) == len(tags)

@@ -13,7 +13,7 @@ from protocol.tls_peers import (
 )
 
 from harness.errors import BadInputError
-from harness.rpc import cipher_order
+from harness.rpc import cipher_order, event_loop
 from harness.rpc.cipher_order import CHACHA_FIRST, has_aes
 from harness.rpc.security import Security
 
@@ -63,7 +63,7 @@ def test_a_device_without_aes_gets_chacha20(tmp_path, keys, features, suite):
             assert done.returncode == 0, done.stderr
             return done.stdout.strip()
 
-    found = asyncio.run(run())
+    found = event_loop.run(run())
     assert found == suite if suite else "AES" in found
 
 

@@ -13,6 +13,7 @@ import avro.ipc
 import avro.protocol
 import pytest
 
+from harness.rpc import event_loop
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import ProtocolError, RemoteError
 from harness.rpc.protocol import PROTOCOL_TEXT
@@ -132,7 +133,7 @@ def in_loop(address, *calls):
             await client.close()
         return [task[0] for task in tasks]
 
-    return asyncio.run(run())
+    return event_loop.run(run())
 
 
 def forward(tensor, next_role="fc1"):

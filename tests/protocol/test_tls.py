@@ -21,6 +21,7 @@ from protocol.tls_peers import (
     until,
 )
 
+from harness.rpc import event_loop
 from harness.rpc.errors import PeerUnreachableError, PeerUntrustedError
 from harness.rpc.security import Security
 from harness.rpc.tls import TlsSession
@@ -41,7 +42,7 @@ def test_a_good_pair_talks(keys, plain):
                 assert server.connections == 1
             return taker.taken
 
-    taken = asyncio.run(run())
+    taken = event_loop.run(run())
     assert taken == [(hashlib.sha256(each).hexdigest(), "fc1", str(n)) for n, each in enumerate(tensors)]
 
 
@@ -75,7 +76,7 @@ def test_a_stranger_is_not_let_in(keys, foreign, who, told):
             assert len(taker.taken) == 1
             return address, error
 
-    (host, port), error = asyncio.run(run())
+    (host, port), error = event_loop.run(run())
     assert isinstance(error, PeerUntrustedError)
     assert error.exit_code == 3
     assert f"{host}:{port}" in error.message
@@ -93,7 +94,7 @@ def test_the_server_refuses_a_certificate_of_another_farm(keys, foreign):
             assert not taker.taken
             return error
 
-    error = asyncio.run(run())
+    error = event_loop.run(run())
     assert isinstance(error, PeerUntrustedError)
     assert "refuses this device" in error.message
 
@@ -109,7 +110,7 @@ def test_a_certificate_for_another_address_is_refused(keys):
             await client.forward(b"abc", "fc1", "t", 20)
         return error
 
-    error = asyncio.run(run())
+    error = event_loop.run(run())
     assert isinstance(error, PeerUntrustedError)
     assert "mismatch" in error.message
 
@@ -122,7 +123,7 @@ def test_an_expired_certificate_is_refused(tmp_path):
         async with running(old[HOST]) as (_, _taker, address):
             return await refusal(address, old[OTHER])
 
-    error = asyncio.run(run())
+    error = event_loop.run(run())
     assert isinstance(error, PeerUntrustedError)
     assert "expired" in error.message
 
@@ -138,7 +139,7 @@ def test_tls_on_a_plain_port(keys):
                 await client.forward(b"abc", "fc1", "t", 20)
             return error
 
-    error = asyncio.run(run())
+    error = event_loop.run(run())
     assert isinstance(error, PeerUntrustedError)
     assert "does not speak TLS" in error.message
 
@@ -155,7 +156,7 @@ def test_a_peer_that_dies_in_a_handshake_may_be_tried_again(keys):
         async with server:
             return await refusal(server.sockets[0].getsockname(), keys[OTHER])
 
-    assert isinstance(asyncio.run(run()), PeerUnreachableError)
+    assert isinstance(event_loop.run(run()), PeerUnreachableError)
 
 
 def test_tls_1_2_is_refused_by_the_server(keys):
@@ -175,7 +176,7 @@ def test_tls_1_2_is_refused_by_the_server(keys):
                 await asyncio.to_thread(shake_hands, address, ssl.TLSVersion.TLSv1_2)
             return caught.value, await asyncio.to_thread(shake_hands, address, ssl.TLSVersion.TLSv1_3)
 
-    error, version = asyncio.run(run())
+    error, version = event_loop.run(run())
     assert error.reason == "TLSV1_ALERT_PROTOCOL_VERSION"
     assert version == "TLSv1.3"
 
@@ -187,7 +188,7 @@ def test_tls_1_2_is_refused_by_the_client(keys):
         return await refusal(address, keys[OTHER])
 
     with stock_server(keys[HOST], take_request, ssl.TLSVersion.TLSv1_2) as (address, _):
-        error = asyncio.run(run(address))
+        error = event_loop.run(run(address))
     assert isinstance(error, PeerUntrustedError)
     assert "older TLS" in error.message
 
@@ -213,7 +214,7 @@ def test_a_handshake_that_stops_is_ended(keys):
                     writer.close()
             await until(lambda: not server.connections)
 
-    asyncio.run(run())
+    event_loop.run(run())
 
 
 def test_garbage_on_a_tls_port(keys):
@@ -245,4 +246,4 @@ def test_garbage_on_a_tls_port(keys):
             assert len(taker.taken) == 1
             await until(lambda: not server.connections)
 
-    asyncio.run(run())
+    event_loop.run(run())

@@ -23,6 +23,7 @@ from protocol.tls_peers import (
     take_request,
 )
 
+from harness.rpc import event_loop
 from harness.rpc.client import DELIVERED
 from harness.rpc.errors import PeerUnreachableError
 from harness.rpc.exchange import ClientConnection
@@ -48,7 +49,7 @@ def test_tensors_posted_from_other_threads_arrive(keys):
                     assert await told is DELIVERED
             return taker.taken[1:]
 
-    assert [digest for digest, *_ in asyncio.run(run())] == [hashlib.sha256(each).hexdigest() for each in tensors]
+    assert [digest for digest, *_ in event_loop.run(run())] == [hashlib.sha256(each).hexdigest() for each in tensors]
 
 
 def test_tickets_do_not_end_a_kept_connection(keys):
@@ -65,7 +66,7 @@ def test_tickets_do_not_end_a_kept_connection(keys):
                 await client.forward(b"abc", "fc1", str(number), 20)
 
     with stock_server(keys[HOST], talk) as (address, accepted):
-        asyncio.run(run(address))
+        event_loop.run(run(address))
         assert len(accepted) == 1
 
 
@@ -93,7 +94,7 @@ def test_only_what_says_something_ends_the_quiet(keys):
             connection.close()
             return quiet, loud
 
-    assert asyncio.run(run()) == (True, False)
+    assert event_loop.run(run()) == (True, False)
 
 
 @pytest.mark.parametrize("in_order", [True, False])
@@ -117,7 +118,7 @@ def test_a_cut_answer_is_not_taken_for_a_whole_one(keys, in_order):
             return await client.forward(b"abc", "fc1", "t", 20)
 
     with stock_server(keys[HOST], talk) as (address, _):
-        found = asyncio.run(run(address))
+        found = event_loop.run(run(address))
     assert found is None if in_order else isinstance(found, PeerUnreachableError)
 
 
