@@ -14,6 +14,8 @@ _DIRECT_ABOVE_BYTES: Final = 32_768
 """Bodies longer than this are received in place, without passing through the parser."""
 _OWN_MEMORY_BYTES: Final = 4096
 """Requests longer than this are received into memory of their own where the one before had the same head."""
+_SPARE_BYTES: Final = 1
+"""Room behind a request: a read that leaves some of it free has told that no more is there, and is not tried again."""
 _VERSIONS: Final = ("1.0", "1.1")
 _HEAD_END: Final = b"\r\n\r\n"
 _CHUNK_OVERHEAD_BYTES: Final = 32
@@ -96,7 +98,7 @@ class RequestReader:
             return self._target[self.pending_bytes :]
         if self._usual_bytes > _OWN_MEMORY_BYTES and not self.begun:
             # Room for the usual request as a whole, so that its body need not be moved.
-            self._given = np.empty(self._usual_bytes, np.uint8).data
+            self._given = np.empty(self._usual_bytes + _SPARE_BYTES, np.uint8).data
         else:
             self._given = self._buffer
         return self._given
@@ -108,13 +110,18 @@ class RequestReader:
             if self.begun or not self._take_usual(data):
                 self._feed(data)
             return
-        self.pending_bytes += size
-        if self.pending_bytes == len(self._target):
-            if self._parser_waits:
-                # The parser still waits for the body that went past it; a new one is cheaper than telling it.
-                self._parser = httptools.HttpRequestParser(self)
-                self._parser_waits = False
-            self._complete(self._target)
+        end, whole = self.pending_bytes + size, len(self._target) - _SPARE_BYTES
+        if end < whole:
+            self.pending_bytes = end
+            return
+        if self._parser_waits:
+            # The parser still waits for the body that went past it; a new one is cheaper than telling it.
+            self._parser = httptools.HttpRequestParser(self)
+            self._parser_waits = False
+        surplus = self._target[whole:end]
+        self._complete(self._target[:whole])
+        if surplus:
+            self._feed(surplus)
 
     def discard(self) -> None:
         """Forget everything, and end the reference cycle with the parser, which holds our methods."""
@@ -203,7 +210,7 @@ class RequestReader:
         self._old = version != "1.1"
         if self._content_bytes > _DIRECT_ABOVE_BYTES:
             # Not filled with zeros: a peer that announces much and sends little takes no memory.
-            self._target = np.empty(self._content_bytes, np.uint8).data
+            self._target = np.empty(self._content_bytes + _SPARE_BYTES, np.uint8).data
             self._parser_waits = True
         plain = self._keep_alive and not self._old and not self.expects_continue
         self._plain_content_bytes = self._content_bytes if plain else 0
@@ -234,7 +241,7 @@ class RequestReader:
         """The request is whole."""
         self._parser_waits = False
         if self._target is not None:
-            self._complete(self._target)
+            self._complete(self._target[:-_SPARE_BYTES])
         else:
             self._complete(self._body if isinstance(self._body, bytes) else memoryview(self._body))
 
