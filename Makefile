@@ -56,7 +56,7 @@ benchmark: venv ## AlexNet and VGG16 on one device and on farms of this machine,
 
 .PHONY: test
 test: venv ## the whole test suite (npm's avsc and the report in Chromium need npm and chromium)
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25 $(TESTS)
 
 .PHONY: lint
 lint: venv ## ruff, mypy and the import contracts
