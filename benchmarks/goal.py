@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from benchmarks.markdown import table
+from benchmarks.samples import Spread
 
 
 @dataclass(frozen=True)
@@ -11,30 +15,53 @@ class Goal:
 
     Attributes:
         text: what the figure is.
-        value: what was measured, a median unless the text says otherwise.
+        value: what was measured, a median unless the text says otherwise; None when it was not.
         bound: the aim.
         at_least: the aim is a lower bound.
         unit: written behind value and bound.
         digits: digits of the value after the point.
+        lower: first quartile of the samples behind the value; None where there is but one.
+        upper: third quartile.
     """
 
     text: str
-    value: float
+    value: float | None
     bound: float
     at_least: bool
     unit: str = ""
     digits: int = 2
+    lower: float | None = None
+    upper: float | None = None
+
+    @classmethod
+    def of(
+        cls, text: str, found: Spread | None, bound: float, *, at_least: bool, unit: str = "", digits: int = 2
+    ) -> Goal:
+        """The goal of samples, or of none."""
+        if found is None:
+            return cls(text, None, bound, at_least, unit, digits)
+        return cls(text, found.median, bound, at_least, unit, digits, found.lower, found.upper)
 
     @property
-    def met(self) -> bool:
-        """Is the figure on the right side of the bound?"""
+    def met(self) -> bool | None:
+        """Is the figure on the right side of the bound? None when there is no figure."""
+        if self.value is None:
+            return None
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
     def row(self) -> list[str]:
         """Goal, measured, aim, met: the cells of its line."""
+        measured = "not measured" if self.value is None else f"{self.value:.{self.digits}f}{self.unit}"
+        if self.lower is not None and self.upper is not None:
+            measured += f" [{self.lower:.{self.digits}f} to {self.upper:.{self.digits}f}]"
         return [
             self.text,
-            f"{self.value:.{self.digits}f}{self.unit}",
+            measured,
             f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}",
-            "yes" if self.met else "no",
+            {True: "yes", False: "no", None: "unknown"}[self.met],
         ]
+
+
+def goal_lines(goals: Sequence[Goal]) -> list[str]:
+    """The section of the page; brackets hold the quartiles."""
+    return ["## Goals", "", *table(["goal", "measured", "aim", "met"], [goal.row() for goal in goals])]

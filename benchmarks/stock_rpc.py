@@ -6,6 +6,7 @@ counting left out: messages carry an identity and a join is keyed by it.
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -58,9 +59,10 @@ class StockServer:
     Args:
         address: where to listen.
         handler: takes payload, role and tag of each `forward`; the call is answered when it returns.
+        keep: speak HTTP/1.1 and keep connections, for clients that do; the published scripts did not.
     """
 
-    def __init__(self, address: Address, handler: Handler) -> None:
+    def __init__(self, address: Address, handler: Handler, *, keep: bool = False) -> None:
         responder = _Responder(handler)
 
         class RequestHandler(BaseHTTPRequestHandler):
@@ -71,15 +73,29 @@ class StockServer:
                 answer = responder.respond(avro.ipc.FramedReader(self.rfile).read_framed_message())
                 self.send_response(200)
                 self.send_header("Content-Type", "avro/binary")
+                if keep:
+                    framed = io.BytesIO()
+                    avro.ipc.FramedWriter(framed).write_framed_message(answer)
+                    self.send_header("Content-Length", str(framed.tell()))
                 self.end_headers()
                 avro.ipc.FramedWriter(self.wfile).write_framed_message(answer)
 
             def log_message(self, *_: Any) -> None:
                 """Keep quiet: one line for each call would cost time."""
 
+        if keep:
+            # In small writes, and with Nagle's algorithm, a kept connection would wait 40 ms for each answer.
+            RequestHandler.protocol_version = "HTTP/1.1"
+            RequestHandler.disable_nagle_algorithm = True
+            RequestHandler.wbufsize = -1
         self._server = _Server((address.host, address.port), RequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
 
     def close(self) -> None:
         """Stop listening."""

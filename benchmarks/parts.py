@@ -1,0 +1,60 @@
+"""The parts of the suite, in the order of the page."""
+
+from __future__ import annotations
+
+from benchmarks.command_start import BARE, HELP, command_start
+from benchmarks.energy import energy_parts
+from benchmarks.farms import farm_parts
+from benchmarks.goal import Goal
+from benchmarks.markdown import table
+from benchmarks.samples import spread
+from benchmarks.scaling.suite import LENGTHS, measure_scaling
+from benchmarks.section import Part, Section, Setting
+from benchmarks.transport.contestants import TRANSPORTS
+from benchmarks.transport.page import hop_section
+from benchmarks.transport.suite import SIZES, measure_hops
+from benchmarks.transport.timing import Pace
+
+_HELP_S = 0.1
+_STARTS = 15
+_QUICK_LENGTHS = (2, 3)
+
+
+def all_parts() -> list[Part]:
+    """Every part."""
+    return [
+        Part("hop", "one message, over every transport", _hop),
+        *farm_parts(),
+        Part("scaling", "chains of few and many nodes", _scaling),
+        Part("command", "start of the command line", _command),
+        *energy_parts(),
+    ]
+
+
+def _hop(setting: Setting) -> Section:
+    sizes, pace = (SIZES[:1], Pace(0.01, 4)) if setting.quick else (SIZES, Pace(0.25, 12))
+    present = [one for one in TRANSPORTS if one.available]
+    found = measure_hops(present, sizes, setting.rounds, pace, setting.cores, setting.folder, setting.say)
+    return hop_section(found, [one for one in TRANSPORTS if not one.available])
+
+
+def _scaling(setting: Setting) -> Section:
+    lengths, run_s = (_QUICK_LENGTHS, 0.1) if setting.quick else (LENGTHS, 1.2)
+    found = measure_scaling(lengths, setting.rounds, run_s, setting.cores, setting.folder, setting.say)
+    return Section(found.to_lines(), found.goals(), found.to_document())
+
+
+def _command(setting: Setting) -> Section:
+    found = command_start(2 if setting.quick else _STARTS)
+    rows = [[f"`{name}`", spread(samples).quartiles(3), str(len(samples))] for name, samples in found.items()]
+    lines = [
+        "## Start of the command line",
+        "",
+        "Whole processes, both commands in turn, files in the page cache; medians with the quartiles in brackets.",
+        "A first start after boot reads from disk and takes longer.",
+        "",
+        *table(["command", "wall time, s", "samples"], rows),
+    ]
+    assert set(found) == {HELP, BARE}
+    goal = Goal.of(f"`{HELP}`", spread(found[HELP]), _HELP_S, at_least=False, unit=" s", digits=3)
+    return Section(lines, [goal], {"start_s": found})
