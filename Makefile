@@ -9,7 +9,7 @@
 #   FRAMES_ALEXNET=, FRAMES_VGG16=   frames per run of `make benchmark`
 #   SNAPSHOT_RECORDS=FOLDER      records that `make snapshot` packs (default: those of the newest `make benchmark`)
 #   SNAPSHOT_OPTIONS=            --as-they-are leaves paths and addresses in them
-#   BENCH="..."                  options for `make bench`, e.g. BENCH="--rounds 9 --stock-vgg16"
+#   BENCH="..."                  options for `make bench`, e.g. BENCH="--only hop --rounds 9"
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -65,8 +65,13 @@ lint: venv ## ruff, mypy and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The transports that we are compared with: nothing else needs them.
+$(VENV)/.bench-packages-installed: $(VENV)/.packages-installed requirements/bench.txt
+	@$(PIP_INSTALL) --require-hashes -r requirements/bench.txt
+	@touch $@
+
 .PHONY: bench
-bench: venv ## farms against the ideal and the stock pattern: results/bench/bench.md and bench.json
+bench: venv $(VENV)/.bench-packages-installed ## speed beside the alternatives, 15 minutes: results/bench/bench.md, bench.json
 	$(BIN)/python -m benchmarks $(BENCH)
 
 .PHONY: soak

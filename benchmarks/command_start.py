@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.contestant import BenchmarkError
+
 HELP = "iot-farm --help"
 BARE = "python -c pass"
 
@@ -20,7 +22,7 @@ def command_start(repeats: int) -> dict[str, list[float]]:
     """Wall time in seconds of whole processes, both commands in turn, warm caches.
 
     Raises:
-        subprocess.CalledProcessError: one of them failed.
+        BenchmarkError: one of them is not there, or failed.
     """
     samples: dict[str, list[float]] = {name: [] for name in _COMMANDS}
     for name in _COMMANDS:
@@ -33,5 +35,8 @@ def command_start(repeats: int) -> dict[str, list[float]]:
 
 def _time(name: str) -> float:
     begin = time.perf_counter()
-    subprocess.run(_COMMANDS[name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+    try:
+        subprocess.run(_COMMANDS[name], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise BenchmarkError(f"`{name}` cannot be started: {error}") from error
     return time.perf_counter() - begin

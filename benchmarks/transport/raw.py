@@ -50,14 +50,14 @@ class RawKeepingServer(RawServer):
         receive, send, whole = connection.recv_into, connection.send, socket.MSG_WAITALL
         usual = _HEAD_BYTES
         while True:
-            memory = memoryview(np.empty(usual, np.uint8))
+            memory = np.empty(usual, np.uint8).data
             came = receive(memory)
             if not came:
                 return
             end = _HEAD_BYTES + int.from_bytes(memory[:_HEAD_BYTES], "little")
             if end > usual:  # the first message of a size
                 usual, begin = end, memory[:came]
-                memory = memoryview(np.empty(usual, np.uint8))
+                memory = np.empty(usual, np.uint8).data
                 memory[:came] = begin
             usual = end
             if came < end:

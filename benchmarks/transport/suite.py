@@ -108,11 +108,19 @@ class Pair:
         self._server: Child | None = None
         self._client: Child | None = None
 
-    def start(self) -> None:
-        """Start both and connect them."""
+    def start_server(self) -> None:
+        """Start the server; it is not waited for."""
         self._server = self._side("server", self._transport.server, self._cores[0])
+
+    def start_client(self) -> None:
+        """Start the client of a server that listens by now, or soon; it is not waited for."""
+        assert self._server is not None
         port = str(self._server.answer(_START_S)["port"])
         self._client = self._side("client", self._transport.client, self._cores[1], "--port", port)
+
+    def connect(self) -> None:
+        """Wait until both are connected."""
+        assert self._client is not None
         self._client.answer(_START_S)
 
     def slot(self, size: int, pace: Pace) -> HopSlot:
@@ -178,7 +186,11 @@ def measure_hops(
     with ExitStack() as ends:
         for pair in pairs:
             ends.callback(pair.stop)
-            pair.start()
+            pair.start_server()
+        for pair in pairs:
+            pair.start_client()
+        for pair in pairs:
+            pair.connect()
         found = []
         load = ForeignLoad(sorted({cores[0], cores[-1]}), ("IOT_FARM_BENCH", "transport"))
         for size in sizes:
