@@ -12,7 +12,7 @@ from benchmarks.scaling.suite import LENGTHS, measure_scaling
 from benchmarks.section import Part, Section, Setting
 from benchmarks.transport.contestants import TRANSPORTS
 from benchmarks.transport.page import hop_section
-from benchmarks.transport.suite import SIZES, measure_hops
+from benchmarks.transport.suite import PLACEMENTS, SIZES, measure_hops
 from benchmarks.transport.timing import Pace
 
 _HELP_S = 0.1
@@ -32,9 +32,9 @@ def all_parts() -> list[Part]:
 
 
 def _hop(setting: Setting) -> Section:
-    sizes, pace = (SIZES[:1], Pace(0.01, 4)) if setting.quick else (SIZES, Pace(0.25, 12))
+    sizes, pace = (SIZES[:1], Pace(0.01, 4)) if setting.quick else (SIZES, Pace(0.15, 10))
     present = [one for one in TRANSPORTS if one.available]
-    found = measure_hops(present, sizes, setting.rounds, pace, setting.cores, setting.folder, setting.say)
+    found = measure_hops(present, sizes, PLACEMENTS, setting.rounds, pace, setting.cores, setting.folder, setting.say)
     return hop_section(found, [one for one in TRANSPORTS if not one.available])
 
 

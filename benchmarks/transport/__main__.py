@@ -14,18 +14,28 @@ from benchmarks.contestant import BenchmarkError
 from benchmarks.goal import goal_lines
 from benchmarks.transport.contestants import TRANSPORTS
 from benchmarks.transport.page import hop_section
-from benchmarks.transport.suite import SIZES, measure_hops
+from benchmarks.transport.suite import PLACEMENTS, SIZES, measure_hops
 from benchmarks.transport.timing import Pace
 
 
 @click.command()
+@click.option("--placement", type=click.Choice(PLACEMENTS), multiple=True, help="Cores of the two; both without it.")
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True, help="Slots of each contestant.")
 @click.option("--sizes", default=",".join(map(str, SIZES)), show_default=True, help="Bytes of a payload, by commas.")
 @click.option("--only", default="", help="Names of contestants, by commas; all without it.")
-@click.option("--slot-s", type=click.FloatRange(0.001), default=0.25, show_default=True, help="Length of a slot.")
+@click.option("--slot-s", type=click.FloatRange(0.001), default=0.15, show_default=True, help="Length of a slot.")
 @click.option("--least", type=click.IntRange(1), default=12, show_default=True, help="Messages of a slot, at least.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for transport.md and transport.json.")
-def main(*, rounds: int, sizes: str, only: str, slot_s: float, least: int, output: Path | None) -> None:
+def main(
+    *,
+    placement: tuple[str, ...],
+    rounds: int,
+    sizes: str,
+    only: str,
+    slot_s: float,
+    least: int,
+    output: Path | None,
+) -> None:
     """Compare ways to hand a tensor to another process."""
     try:
         wanted_sizes = [int(size) for size in sizes.split(",")]
@@ -43,6 +53,7 @@ def main(*, rounds: int, sizes: str, only: str, slot_s: float, least: int, outpu
             found = measure_hops(
                 [one for one in wanted if one.available],
                 wanted_sizes,
+                placement or PLACEMENTS,
                 rounds,
                 Pace(slot_s, least),
                 cores,

@@ -28,14 +28,16 @@ _OF_ZMQ, _OF_GRPC = 1.2, 5.0
 
 _METHOD = (
     "One message from a client to a server and its acknowledgement, one after the other (but for the row that says",
-    "otherwise). Both are processes of their own, each tied to **one core, two in all**: servers and clients that need",
-    "further threads (gRPC, ZeroMQ, `http.server`) pay for that here, and would not on a machine with idle cores.",
-    "Slots are short and interleaved, each round begins with another contestant; figures are medians over",
-    "the rounds with the quartiles in brackets, ratios are taken round by round. Every slot sends four different",
-    "payloads in turn; the receiver looks at first, middle and last byte of each message before it is acknowledged,",
-    "keeps it until the next one, and every byte of a slot's last one is compared.",
-    "Avro messages carry role and tag beside the payload, as in a farm; the others carry the payload alone, and need",
-    "not turn tensors into `bytes` first. Loopback has no latency and no loss: what a network adds is not shown.",
+    "otherwise), in two placements: **two cores**, server and client tied to one each, where a message costs two",
+    "wake-ups across cores whatever it is made of; and **one core** for both, where it costs the processor time of",
+    "both sides and no more, as in a farm whose cores are busy. Either way servers and clients that need further",
+    "threads (gRPC, ZeroMQ, `http.server`) have no idle core for them, and would gain from one. Slots are short and",
+    "interleaved, each round begins with another contestant; figures are medians over the rounds with the quartiles",
+    "in brackets, ratios are taken round by round. Every slot sends four different payloads in turn; the receiver",
+    "looks at first, middle and last byte of each message before it is acknowledged, keeps it until the next one, and",
+    "every byte of a slot's last one is compared. Avro messages carry role and tag beside the payload, as in a farm;",
+    "the others carry the payload alone, and need not turn tensors into `bytes` first. Loopback has no latency and no",
+    "loss: what a network adds is not shown.",
 )
 
 
@@ -57,8 +59,8 @@ def _lines(found: Sequence[Hops], missing: Sequence[Transport]) -> list[str]:
         [[one.name, one.meaning, one.memory] for one in TRANSPORTS if one.name in known],
     )
     for hops in found:
-        lines += ["", f"### {hops.size_bytes:,} bytes", "", *_size_table(hops), ""]
-        lines.append(f"Other processes took {hops.foreign:.0%} of the two cores.")
+        lines += ["", f"### {hops.size_bytes:,} bytes, {hops.placement}", "", *_size_table(hops), ""]
+        lines.append(f"Other processes took {hops.foreign:.0%} of what was used.")
     lines += [
         "",
         *(f"Not measured: {one.name}, because {INSTALLED_BY[one.package]} is not installed." for one in missing),
@@ -93,7 +95,7 @@ def hop_goals(found: Sequence[Hops]) -> list[Goal]:
     """The issue's lines that these figures speak of."""
     goals = []
     for hops in found:
-        size = f"{hops.size_bytes:,} B"
+        size = f"{hops.size_bytes:,} B, {hops.placement}"
         large = hops.size_bytes >= _LARGE_BYTES
         goals.append(_goal(f"hop, {size}: ours / stock", hops, STOCK, _OF_STOCK_LARGE if large else _OF_STOCK))
         if hops.size_bytes in _OF_RAW:

@@ -1,11 +1,13 @@
 """One process of a pair: `python -m benchmarks.transport.side server|client MODULE:CLASS --core N`.
 
-It is tied to one core before anything else is imported, so that threads of libraries are, too.
+It is tied to one core before anything else is imported, so that threads of libraries are, too; and to another one
+where a slot asks for that.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import importlib
 import json
@@ -14,6 +16,7 @@ import sys
 import threading
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks.child import say
@@ -22,12 +25,21 @@ from benchmarks.transport.speaking import Client, Server
 from benchmarks.transport.timing import Pace
 
 
+def _tie(core: int) -> None:
+    """Tie every thread of this process to a core; those to come inherit it."""
+    for thread in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            os.sched_setaffinity(int(thread.name), {core})
+
+
 def _serve(server: Server) -> None:
     receiver = Receiver()
     threading.Thread(target=server.serve, args=(receiver, lambda port: say({"port": port})), daemon=True).start()
     begin_s = time.process_time()
     for line in sys.stdin:
-        if json.loads(line)["ask"] == "begin":
+        asked = json.loads(line)
+        if asked["ask"] == "begin":
+            _tie(asked["core"])
             receiver.begin()
             begin_s = time.process_time()
             say({})
@@ -43,6 +55,7 @@ def _send(client: Client, port: int) -> None:
     say({"connected": port})
     for line in sys.stdin:
         asked: dict[str, Any] = json.loads(line)
+        _tie(asked["core"])
         say(asdict(client.slot(payloads(asked["size"]), Pace(asked["run_s"], asked["least"]))))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,10 @@ from benchmarks.transport.timing import Pace, Timing
 
 SIZES = (25_088, 100_352, 150_528, 401_408, 3_211_264)
 """Bytes of the tensors between the paper's blocks, and of VGG16's largest."""
+
+TWO_CORES, ONE_CORE = "two cores", "one core"
+PLACEMENTS = (TWO_CORES, ONE_CORE)
+"""Server and client on a core each, or both on the same."""
 
 _START_S = 60.0
 _SLOT_S = 120.0
@@ -52,15 +57,17 @@ class HopSlot:
 
 @dataclass(frozen=True)
 class Hops:
-    """Everything measured about one size.
+    """Everything measured about one size and placement.
 
     Attributes:
         size_bytes: of a payload.
-        foreign: share of the two cores' time that other processes took, 0 to 1.
+        placement: one of `PLACEMENTS`.
+        foreign: share of the cores' time that other processes took, 0 to 1.
         rounds: in each the slots by name, in the order in which they were measured.
     """
 
     size_bytes: int
+    placement: str
     foreign: float
     rounds: tuple[dict[str, HopSlot], ...]
 
@@ -92,11 +99,11 @@ class Hops:
 
 
 class Pair:
-    """A server and a client, each a process tied to one core; between slots both wait.
+    """A server and a client, each a process tied to one core at a time; between slots both wait.
 
     Args:
         transport: what they speak.
-        cores: of the server, of the client.
+        cores: of the server, and of the client where it has one of its own.
         logs: folder for what they write.
     """
 
@@ -123,7 +130,7 @@ class Pair:
         assert self._client is not None
         self._client.answer(_START_S)
 
-    def slot(self, size: int, pace: Pace) -> HopSlot:
+    def slot(self, size: int, pace: Pace, placement: str) -> HopSlot:
         """Measure once, and see that what arrived is what was sent.
 
         Raises:
@@ -131,9 +138,11 @@ class Pair:
         """
         assert self._server is not None
         assert self._client is not None
-        self._server.tell({"ask": "begin"})
+        server_core, own_core = self._cores
+        client_core = own_core if placement == TWO_CORES else server_core
+        self._server.tell({"ask": "begin", "core": server_core})
         self._server.answer(_SLOT_S)
-        self._client.tell({"size": size, "run_s": pace.run_s, "least": pace.least})
+        self._client.tell({"size": size, "run_s": pace.run_s, "least": pace.least, "core": client_core})
         timing = Timing(**self._client.answer(_SLOT_S))
         self._server.tell({"ask": "end"})
         end = self._server.answer(_SLOT_S)
@@ -160,6 +169,7 @@ class Pair:
 def measure_hops(
     transports: Sequence[Transport],
     sizes: Sequence[int],
+    placements: Sequence[str],
     rounds: int,
     pace: Pace,
     cores: Sequence[int],
@@ -171,6 +181,7 @@ def measure_hops(
     Args:
         transports: who takes part.
         sizes: bytes of a payload.
+        placements: some of `PLACEMENTS`; the other sizes of one come before the next.
         rounds: slots of each.
         pace: length of a slot.
         cores: the first is the servers', the last the clients'.
@@ -191,19 +202,20 @@ def measure_hops(
             pair.start_client()
         for pair in pairs:
             pair.connect()
+        both = sorted({cores[0], cores[-1]})
         found = []
-        load = ForeignLoad(sorted({cores[0], cores[-1]}), ("IOT_FARM_BENCH", "transport"))
-        for size in sizes:
+        for placement, size in product(placements, sizes):
+            load = ForeignLoad(both if placement == TWO_CORES else both[:1], ("IOT_FARM_BENCH", "transport"))
             for pair in pairs:
-                pair.slot(size, pace)  # memory is touched for the first time; not counted
+                pair.slot(size, pace, placement)  # memory is touched for the first time; not counted
             load.begin()
-            measured = tuple(_round(pairs, number, size, pace) for number in range(rounds))
-            found.append(Hops(size, load.share(), measured))
+            measured = tuple(_round(pairs, number, size, pace, placement) for number in range(rounds))
+            found.append(Hops(size, placement, load.share(), measured))
             rates = ", ".join(f"{name} {found[-1].rate(name).median:.0f}" for name in found[-1].names)
-            say(f"  {size} bytes, messages per second: {rates}")
+            say(f"  {placement}, {size} bytes, messages per second: {rates}")
     return found
 
 
-def _round(pairs: Sequence[Pair], number: int, size: int, pace: Pace) -> dict[str, HopSlot]:
+def _round(pairs: Sequence[Pair], number: int, size: int, pace: Pace, placement: str) -> dict[str, HopSlot]:
     first = number % len(pairs)
-    return {pair.name: pair.slot(size, pace) for pair in [*pairs[first:], *pairs[:first]]}
+    return {pair.name: pair.slot(size, pace, placement) for pair in [*pairs[first:], *pairs[:first]]}

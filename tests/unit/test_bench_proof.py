@@ -90,16 +90,16 @@ def hops(names: tuple[str, ...]) -> Hops:
     """Two rounds at 25 kB: each contestant is twice as slow as the one before."""
     slot = HopSlot(messages=1000, elapsed_s=0.25, client_cpu_s=1e-5, server_cpu_s=2e-5)
     slots = {name: replace(slot, elapsed_s=0.25 * 2**number) for number, name in enumerate(names)}
-    return Hops(25_088, 0.0, (slots, slots))
+    return Hops(25_088, "two cores", 0.0, (slots, slots))
 
 
 def test_ratios_of_the_hop() -> None:
     """Proves that the goals compare our row with the others' round by round, and leave out none that is missing."""
     section = hop_section([hops((RAW, OURS, STOCK))], [one for one in TRANSPORTS if one.package])
     found = {goal.text: goal.value for goal in section.goals}
-    assert found["hop, 25,088 B: ours / raw sockets"] == 0.5
-    assert found["hop, 25,088 B: ours / stock"] == 2.0
-    assert found["hop, 25,088 B: ours / ZeroMQ"] is None
+    assert found["hop, 25,088 B, two cores: ours / raw sockets"] == 0.5
+    assert found["hop, 25,088 B, two cores: ours / stock"] == 2.0
+    assert found["hop, 25,088 B, two cores: ours / ZeroMQ"] is None
     page = "\n".join(section.lines)
     assert "Not measured: zeromq, because pyzmq is not installed." in page
     assert "4000 [4000 to 4000]" in page
@@ -139,9 +139,11 @@ def test_quick_run(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr
     document = json.loads((tmp_path / "bench.json").read_text())
-    (size,) = document["sections"]["hop"]["hops"]
-    assert {one.name for one in TRANSPORTS if one.available} == set(size["rounds"][0])
-    assert all(slot["messages"] >= 4 for slot in size["rounds"][0].values())
+    found = document["sections"]["hop"]["hops"]
+    assert [hops["placement"] for hops in found] == ["two cores", "one core"]
+    for hops in found:
+        assert {one.name for one in TRANSPORTS if one.available} == set(hops["rounds"][0])
+        assert all(slot["messages"] >= 4 for slot in hops["rounds"][0].values())
     assert [list(found) for found in document["sections"]["scaling"]["rounds"]] == [["2", "3"]]
     assert document["failed"] == {}
     page = (tmp_path / "bench.md").read_text()
