@@ -22,6 +22,7 @@ from benchmarks.samples import Spread, ratios, spread
 from benchmarks.scaling.chain import HOP_BYTES, chain_plan
 from benchmarks.scaling.source import ChainSource
 from harness.plan.plan import QUEUE_FRAMES, Plan
+from harness.rpc.event_loop import loop_factory
 
 LENGTHS = (5, 9, 11, 25, 50, 100)
 _START_S = 120.0
@@ -231,7 +232,7 @@ def measure_scaling(
         BenchmarkError: a chain could not be started, or a frame came back changed or not at all.
     """
     with ExitStack() as ends:
-        runner = ends.enter_context(asyncio.Runner())
+        runner = ends.enter_context(asyncio.Runner(loop_factory=loop_factory()))
         second = 64 + os.getpid() % 64
         chains = [Chain(nodes, f"127.{second}.{nodes}", folder, runner) for nodes in lengths]
         for chain in chains:

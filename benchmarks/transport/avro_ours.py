@@ -15,10 +15,11 @@ import psutil
 from benchmarks.contestant import BenchmarkError
 from benchmarks.transport.names import ROLE, TAGS
 from benchmarks.transport.payloads import VARIANTS, Receiver
-from benchmarks.transport.speaking import HOST, Loop
+from benchmarks.transport.speaking import HOST, Loop, new_loop
 from benchmarks.transport.timing import WARM_UP, Clock, Pace, Timing, one_by_one, one_by_one_async
 from harness.errors import FarmError
 from harness.farm.config import Address
+from harness.rpc import event_loop
 from harness.rpc.client import RpcClient
 from harness.rpc.lane import Parcel
 from harness.rpc.limits import Limits
@@ -58,7 +59,7 @@ class OurServer:
             ready(port)
             await asyncio.Event().wait()
 
-        asyncio.run(run())
+        event_loop.run(run())
 
 
 class LaneClient:
@@ -152,7 +153,7 @@ class AwaitClient:
 
     def connect(self, port: int) -> None:
         """See `Client`."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_loop()
         self._client = RpcClient(HOST, port)
 
     def slot(self, payloads: Sequence[bytes], pace: Pace) -> Timing:

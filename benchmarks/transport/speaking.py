@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from benchmarks.transport.payloads import Receiver
 from benchmarks.transport.timing import Pace, Timing
+from harness.rpc.event_loop import loop_factory
 
 HOST = "127.0.0.1"
 T = TypeVar("T")
@@ -34,11 +35,16 @@ class Client(Protocol):
         """Send the payloads in turn for a while; the first message of a slot is `payloads[0]`."""
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop of the kind that nodes run on."""
+    return (loop_factory() or asyncio.new_event_loop)()
+
+
 class Loop:
     """An event loop on a thread of its own, as that of a node beside the thread that computes."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop = new_loop()
         threading.Thread(target=self.loop.run_forever, daemon=True).start()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
