@@ -2,7 +2,7 @@
 
 Tuned as gRPC's guide to performance advises for Python: stubs and channels are reused, and calls are unary, because
 streams cost a further thread; message lengths are not limited. Longer HTTP/2 frames, a longer look-ahead, larger write
-buffers, the target "throughput" or "latency" and no bandwidth probe changed nothing beyond the spread; libuv's loop made
+buffers, the targets "throughput" and "latency" and no bandwidth probe changed nothing beyond the spread; libuv made
 `grpc.aio` a tenth faster, and is used.
 """
 
