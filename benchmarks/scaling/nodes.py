@@ -1,7 +1,7 @@
 """The nodes of a chain: `python -m benchmarks.scaling.nodes --nodes N --net A.B.C --folder F`.
 
 What they need is imported once; then each node is forked from this process, and from there on it is the node of the
-harness in everything but its block. This process waits until its standard input closes, and so do they.
+harness in everything but its block. This process waits until its standard input closes, and they until it ends.
 """
 
 from __future__ import annotations
@@ -23,13 +23,24 @@ from harness.plan.plan import Placement, Plan
 _STOP_S = 5.0
 
 
-def _fork(plan: Plan, placement: Placement, ready: int) -> int:
+def _fork(plan: Plan, placement: Placement, ready: int, leash: tuple[int, int]) -> int:
+    """Fork a node; returns its process id.
+
+    Args:
+        plan: the chain.
+        placement: its place there.
+        ready: descriptor that takes the line with which it says that it is ready.
+        leash: a pipe; the node ends when its second end is closed. Not our standard input: the nodes' event loop
+            would make that one non-blocking for us, too.
+    """
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        os.dup2(ready, 1)  # a node says there when it is ready
+        os.dup2(leash[0], 0)
+        os.close(leash[1])
+        os.dup2(ready, 1)
         serve(plan, placement, NodeOptions(seed=0, threads=1, stop_on_eof=True), pass_on_blocks())
         status = 0
     finally:
@@ -68,14 +79,16 @@ def main() -> None:
     options = parser.parse_args()
     plan = chain_plan(options.nodes, options.net, options.folder)
     ready, tell = os.pipe()
+    leash = os.pipe()
     pids: list[int] = []
     try:
-        pids += [_fork(plan, placement, tell) for placement in plan.placements]
+        pids += [_fork(plan, placement, tell, leash) for placement in plan.placements]
         os.close(tell)
         _await_ready(ready, len(pids))
         say({"pids": pids})
         sys.stdin.read()
     finally:
+        os.close(leash[1])
         _reap(pids)
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,8 @@ class Chain:
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self._pids:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):  # a node that has ended shows in the next slot
+                os.kill(pid, number)
 
 
 @dataclass(frozen=True)
