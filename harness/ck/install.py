@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from harness.ck.kernel import call_ck, reason, require_ck
@@ -26,6 +27,7 @@ UPSTREAM_ALIAS = "ck-request-asplos18-iot-farm"
 UPSTREAM_UID = "9bb172637b2083c2"
 """The original repository: with both registered, `ck run` would run both programs, one after the other."""
 
+_PROGRAM = "program/request-iot-benchmark"
 _ELSEWHERE = "set CK_REPOS to another folder of yours"
 
 
@@ -124,6 +126,10 @@ def _install_repository(
         say(f"kept: {name.replace('/', ':')} of {other.alias}; the one that comes with this package stays out")
     for name in copied.kept:
         say(f"kept: {name.replace('/', ':')}, which was changed; to get ours again remove {target / name}")
+    if (target / _PROGRAM).is_dir():
+        # Where its folder for runs is missing, CK sleeps a second before it makes one; and says why it cannot.
+        with suppress(OSError):
+            (target / _PROGRAM / "tmp").mkdir(exist_ok=True)
     _register(source, target, environ)
 
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 
@@ -11,6 +10,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def dirs(i):
     """Say where to look: the folder of the running interpreter."""
+    import runpy  # `ck run` loads this file each time, and calls nothing in it
+
     shared = os.path.join(os.path.dirname(HERE), "python-package", "no_terminal.py")
     runpy.run_path(shared)["answer_with_defaults"](i["ck_kernel"])
     return {"return": 0, "dirs": [os.path.dirname(sys.executable)]}
