@@ -105,8 +105,8 @@ class Initial:
         self._dispatcher = Dispatcher(table, deadline_s)
         self._join: Join[tuple[int, int], Payload] = Join(self._slots)
         self._images.clear()
-        identity = Identity(run=self._run or "none", frame=0, tensor=FRAME, part=0, parts=1, model=self._model)
-        self._tag_of = identity.tags()
+        run, wire = self._run or "none", self._plan.partition.wire
+        self._tag_of = Identity(run, 0, FRAME, part=0, parts=1, model=self._model, wire=wire).tags()
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -158,6 +158,8 @@ class Initial:
             self.stale += 1
             raise RemoteError(f"result of run {identity.run} refused: this is run {self._run}")
         slot = (identity.tensor, identity.part)
+        if identity.wire is not self._plan.partition.wire:
+            raise RemoteError(f"frames of this run travel as {self._plan.partition.wire}, not as {identity.wire}")
         if not self._join.expects(slot) or len(input) != self._result_bytes:
             raise RemoteError(f"not a result: {identity.tensor} part {identity.part}, {len(input)} bytes")
         key = (identity.frame, identity.route.attempt)

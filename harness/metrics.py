@@ -148,6 +148,10 @@ _METRICS = (
         _error,
         "smallest distance between references of two frames: what the check can tell apart",
     ),
+    Metric(
+        "wire_error", "wire error", "", Better.LOWER, _error, "max |output - f32 output| that rounding the wire costs"
+    ),
+    Metric("wire_top1", "  same class", "", Better.HIGHER, _share, "images whose most likely class the wire leaves"),
     Metric("in_flight", "in flight", "frames", Better.NEITHER, _count, "frames under way at once (closed loop)"),
     Metric("rate_fps", "offered rate", "1/s", Better.NEITHER, _rate, "frames due per second (open loop)"),
     Metric("bytes_per_frame", "bytes per frame", "B", Better.LOWER, _bytes, "payload on all edges for one frame"),

@@ -53,6 +53,7 @@ def own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "POWER_IDLE_S",
             "POWER_PROFILE",
             "DECLARED",
+            "WIRE",
         ):
             environment.delenv(name, raising=False)
         yield home

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from typing import Final
 
 from benchmarks.audit.bad_input_case import Case, message
 from benchmarks.audit.bad_input_node import ROLE, RUN, Target
 from benchmarks.audit.bad_input_wire import forward_message
+from harness.partition.wire import SCALE_BYTES, Wire
 
 _TOO_LARGE: Final = 2**63
 
 
 def frame_cases(target: Target) -> list[Case]:
     """Everything that the node itself has to refuse."""
-    return [*_tags(target), *_out_of_range(target), *_strangers(target), *_roles(target), *_sizes(target)]
+    parts = (_tags, _out_of_range, _strangers, _roles, _sizes, _wires, _scales)
+    return [case for part in parts for case in part(target)]
 
 
-def _case(target: Target, name: str, text: str, *, tag: str | None = None, role: str = ROLE, size: int = -1) -> Case:
-    payload = bytes(target.part_bytes if size < 0 else size)
-    return message(name, forward_message(payload, role, target.tag() if tag is None else tag), text)
+def _case(
+    target: Target, name: str, text: str, *, tag: str | None = None, role: str = ROLE, payload: bytes | None = None
+) -> Case:
+    sent = bytes(target.part_bytes) if payload is None else payload
+    return message(name, forward_message(sent, role, target.tag() if tag is None else tag), text)
 
 
 def _tags(target: Target) -> list[Case]:
@@ -139,6 +145,42 @@ def _sizes(target: Target) -> list[Case]:
     sizes = (0, 1, 3, 4, right - 4, right - 1, right + 1, right + 4, right * target.parts, 40_000)
     return [
         _case(target, f"a tensor of {size} bytes",
-              f"{target.placement} expects {right} bytes of {target.tensor}, not {size} bytes", size=size)
+              f"{target.placement} expects {right} bytes of {target.tensor}, not {size} bytes", payload=bytes(size))
         for size in sizes
+    ]  # fmt: skip
+
+
+def _wires(target: Target) -> list[Case]:
+    """Encodings that there are not, and payloads of another one than the tag says."""
+    good = target.tag(17, wire=Wire.FP16)
+    words = ("", "f32", "FP16", "fp32", "bf16", "int8", "uint8 ", "fp16,uint8", "\u0066p16\u0301", "../fp16", "f" * 500)
+    tags = {f"the wire {word!r}": good.replace("wire=fp16", f"wire={word}") for word in words}
+    tags |= {
+        "a wire behind the part": target.tag(17).replace(";model=", ";wire=fp16;model="),
+        "a wire at the end": target.tag(17) + ";wire=fp16",
+        "a wire twice": good.replace("wire=fp16", "wire=fp16;wire=uint8"),
+    }
+    cases = [_case(target, name, _no_tag(tag), tag=tag) for name, tag in tags.items()]
+    for wire in Wire:
+        right = wire.payload_bytes(target.part_bytes)
+        sizes = {0, 7, 8, right - 1, right + 1, *(other.payload_bytes(target.part_bytes) for other in Wire)} - {right}
+        cases += [
+            _case(target, f"{size} bytes as {wire}",
+                  f"{target.placement} expects {right} bytes of {target.tensor}, not {size} bytes",
+                  tag=target.tag(17, wire=wire), payload=bytes(size))
+            for size in sorted(sizes)
+        ]  # fmt: skip
+    return cases
+
+
+def _scales(target: Target) -> list[Case]:
+    """uint8 payloads of the right length whose scale gives no numbers."""
+    values = bytes(Wire.UINT8.payload_bytes(target.part_bytes) - SCALE_BYTES)
+    nan, inf = math.nan, math.inf
+    scales = ((0.0, nan), (nan, 1.0), (0.0, inf), (-inf, 1.0), (0.0, -1.0), (0.0, 3e38), (3e38, 1.0))
+    return [
+        _case(target, f"steps of {step:g} from {least:g}",
+              f"{target.placement} {target.tensor} as uint8 goes in steps of {step:g} from {least:g}",
+              tag=target.tag(17, wire=Wire.UINT8), payload=struct.pack("<ff", least, step) + values)
+        for least, step in scales
     ]  # fmt: skip

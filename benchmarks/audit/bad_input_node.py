@@ -33,6 +33,7 @@ from harness.node.node import Node
 from harness.node.serve import seats_of
 from harness.partition.paper import partition
 from harness.partition.partition import INITIAL
+from harness.partition.wire import Wire
 from harness.plan.plan import Placement, Plan, make_plan
 from harness.plan.table import shares_of
 from harness.rpc.client import RpcClient
@@ -89,9 +90,9 @@ class Target:
         """Length of a part."""
         return self.plan.partition.message_bytes(self.tensor)
 
-    def tag(self, frame: int = 0, part: int = 0) -> str:
+    def tag(self, frame: int = 0, part: int = 0, wire: Wire = Wire.F32) -> str:
         """A good tag."""
-        return str(Identity(RUN, frame, self.tensor, part, self.parts, self.model))
+        return str(Identity(RUN, frame, self.tensor, part, self.parts, self.model, wire=wire))
 
     def traceback_lines(self) -> list[str]:
         """What its log holds of errors that nobody foresaw."""

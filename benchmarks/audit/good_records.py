@@ -93,6 +93,38 @@ def adapted(folder: Path) -> Case:
     return case
 
 
+def rounded(folder: Path) -> Case:
+    """A farm whose blocks sent each other half floats."""
+    case = farm(folder)
+    document = case.document
+    nodes = document["plan"]["nodes"]
+    ways = [("initial", "block1", 500), *((f"block{at}", f"block{at + 1}", 500) for at in range(1, len(nodes)))]
+    ways.append((f"block{len(nodes)}", "initial", 100))
+    document["plan"] |= {
+        "wire": "fp16",
+        "edges": [
+            {"from": source, "to": target, "tensor": source, "messages_per_frame": 1, "message_bytes": size}
+            for source, target, size in ways
+        ],
+        "bytes_per_frame": sum(size for _, _, size in ways),
+    }
+    document["options"]["wire"] = "fp16"
+    errors = [at * 1e-5 for at in range(1, 9)]
+    document["wire"] = {
+        "encoding": "fp16",
+        "errors": errors,
+        "same_class": [True] * 7 + [False],
+        "f32_bytes_per_frame": sum(size * (1 if "initial" in ends else 2) for *ends, size in ways),
+    }
+    document["metrics"] |= {
+        "bytes_per_frame": document["plan"]["bytes_per_frame"],
+        "wire_error": max(errors),
+        "wire_top1": 7 / 8,
+    }
+    case.write()
+    return case
+
+
 def host(folder: Path) -> Case:
     """A single device, 333 frames."""
     return _filed(folder, {"target": "host", "devices": 1, "device": "cpu", "frames": 333, "meter": None})
@@ -135,6 +167,7 @@ GOOD: Final[dict[str, Callable[[Path], Case]]] = {
     "metered": metered,
     "farm": farm,
     "adapted": adapted,
+    "rounded": rounded,
     "host": host,
     "virtual": virtual,
     "v1": first_layout,

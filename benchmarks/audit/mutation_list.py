@@ -35,6 +35,12 @@ def _shifted(by_s: float) -> Edit:
     return frames(lambda frame: frame.update(sent_s=frame["sent_s"] + by_s, verified_s=frame["verified_s"] + by_s))
 
 
+def _all_bytes(case: Case) -> None:
+    for part in ("options", "plan"):
+        case.document[part]["wire"] = "uint8"
+    case.document["wire"]["encoding"] = "uint8"
+
+
 def _at_a_rate(case: Case) -> None:
     del case.document["metrics"]["in_flight"]
     case.document["metrics"]["rate_fps"] = 4.0
@@ -193,6 +199,22 @@ MUTATIONS: Final = (
     ),
     M("adapted", "official", "official on a farm that changed", put("kind", "official")),
     M("farm", "steady", "a change of a farm that may not", put("options.adapt", True)),
+    # The wire
+    M("rounded", "wire", "rounding that is not told", drop("wire")),
+    M("rounded", "wire", "rounding that nobody asked for", drop("options.wire")),
+    M("rounded", "wire", "bytes called halves", put("wire.encoding", "uint8")),
+    M("rounded", "wire", "bytes called halves everywhere", _all_bytes),
+    M("rounded", "wire", "an exact plan", drop("plan.wire")),
+    M("rounded", "wire", "more bytes spared than there were", put("wire.f32_bytes_per_frame", 9000)),
+    M("rounded", "wire", "an image without its error", both(drop("wire.errors.7"), put("metrics.wire_error", 7e-5))),
+    M("rounded", "wire", "an image without its class", both(drop("wire.same_class.7"), put("metrics.wire_top1", 1.0))),
+    M("rounded", "wire", "a node that took float32", times("nodes.1.statistics.bytes_in", 2)),
+    M("host", "wire", "a wire of a single device", put("options.wire", "fp16")),
+    M("rounded", "counters", "a smaller error of the wire", times("metrics.wire_error", 0.5)),
+    M("rounded", "counters", "every class the same", put("metrics.wire_top1", 1.0)),
+    M("farm", "counters", "an error without a wire", put("metrics.wire_error", 0.0)),
+    M("rounded", "tolerance", "the tolerance of bytes for halves", put("tolerance", 1e-4)),
+    M("rounded", "form", "a wire that there is not", put("wire.encoding", "int4")),
     M("farm", "counters", "less CPU time", times("metrics.nodes_cpu_s", 0.5)),
     M("farm", "counters", "less memory", times("metrics.nodes_rss_bytes", 0.5)),
     M("farm", "counters", "fewer bytes on the wire", put("metrics.bytes_per_frame", 10)),

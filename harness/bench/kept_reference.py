@@ -26,26 +26,35 @@ from harness.errors import BadInputError
 from harness.models.catalogue import model
 from harness.models.frames import frame_pool
 from harness.partition.block import Block
+from harness.partition.partition import Partition
 from harness.records.store import write_whole
 
 CACHE_VARIABLE: Final = "IOT_FARM_CACHE"
 """Environment variable that names the folder of caches."""
 _PACKAGES: Final = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
-_SOURCES: Final = ("models", "runtime", "partition", "bench/reference.py")
+_SOURCES: Final = ("models", "runtime", "partition", "bench/reference.py", "bench/rounding.py")
 _MOST_BYTES: Final = 10_000_000
 _MOST_FILES: Final = 50
 _CPU_LINES: Final = ("model name", "flags", "Features", "CPU part")
 
 
 def kept_or_computed(
-    model_name: str, *, seed: int, weights: Path | None, count: int, blocks: tuple[Block, ...]
+    model_name: str,
+    *,
+    seed: int,
+    weights: Path | None,
+    count: int,
+    blocks: tuple[Block, ...],
+    cut: Partition | None = None,
+    threads: int | None = None,
 ) -> Reference:
     """The reference from the cache, else computed and kept; arguments and errors of `compute_reference`."""
-    path = _folder() / f"{_key(model_name, seed, weights, count, blocks)}.npz"
+    path = _folder() / f"{_key(model_name, seed, weights, count, blocks, cut, threads)}.npz"
     found = _read(path, model_name, seed, count, len(blocks))
     if found is not None:
         return found
-    reference = compute_reference(model_name, seed=seed, weights=weights, count=count, blocks=blocks)
+    more: dict[str, Any] = {} if cut is None else {"cut": cut, "threads": threads}
+    reference = compute_reference(model_name, seed=seed, weights=weights, count=count, blocks=blocks, **more)
     _write(path, reference)
     return reference
 
@@ -56,7 +65,15 @@ def _folder() -> Path:
     return base / "references"
 
 
-def _key(model_name: str, seed: int, weights: Path | None, count: int, blocks: tuple[Block, ...]) -> str:
+def _key(
+    model_name: str,
+    seed: int,
+    weights: Path | None,
+    count: int,
+    blocks: tuple[Block, ...],
+    cut: Partition | None = None,
+    threads: int | None = None,
+) -> str:
     """Everything that the answers depend on, as one hash."""
     parts = {
         "graph": model(model_name).digest(),
@@ -64,6 +81,8 @@ def _key(model_name: str, seed: int, weights: Path | None, count: int, blocks: t
         "weights": None if weights is None else _file_digest(weights),
         "count": count,
         "blocks": [(block.layers, block.part, block.parts) for block in blocks],
+        "wire": None if cut is None else [cut.wire, [(role.layers, role.parts) for role in cut.roles]],
+        "threads": threads,
         "packages": {name: _version(name) for name in _PACKAGES},
         "sources": _sources_digest(),
         "processor": _processor(),
@@ -113,24 +132,29 @@ def _read(path: Path, model_name: str, seed: int, count: int, blocks: int) -> Re
             return None
         with np.load(path, allow_pickle=False) as archive:
             outputs, about = archive["outputs"], json.loads(str(archive["about"]))
+            exact = archive["exact"] if "exact" in archive.files else None
         fingerprints = tuple(map(str, about["block_fingerprints"]))
-        whole = about["sha256"] == _digest(outputs, {name: value for name, value in about.items() if name != "sha256"})
+        whole = about["sha256"] == _digest(
+            outputs, exact, {name: value for name, value in about.items() if name != "sha256"}
+        )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
     if not whole or len(outputs) != count or outputs.dtype != np.float32 or len(fingerprints) != blocks:
         return None
     images = frame_pool(seed, count, model(model_name).input_shape)
-    return Reference(images, outputs, str(about["weights"]), str(about["model_fingerprint"]), fingerprints)
+    weights, model_fingerprint = str(about["weights"]), str(about["model_fingerprint"])
+    return Reference(images, outputs, weights, model_fingerprint, fingerprints, exact, about.get("threads"))
 
 
 def _write(path: Path, reference: Reference) -> None:
     """Keep it, whole or not at all; a folder that takes nothing costs the next run its seconds alone."""
     about: dict[str, Any] = asdict(reference)
-    del about["images"], about["outputs"]
+    del about["images"], about["outputs"], about["exact"]
     about = json.loads(json.dumps(about))
-    about["sha256"] = _digest(reference.outputs, about)
+    about["sha256"] = _digest(reference.outputs, reference.exact, about)
     buffer = io.BytesIO()
-    np.savez(buffer, outputs=reference.outputs, about=np.array(json.dumps(about)))
+    arrays = {"outputs": reference.outputs} | ({} if reference.exact is None else {"exact": reference.exact})
+    np.savez(buffer, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
     with contextlib.suppress(BadInputError, OSError):
         write_whole(path, buffer.getvalue())
         kept = sorted(path.parent.glob("*.npz"), key=lambda file: file.stat().st_mtime)
@@ -138,5 +162,6 @@ def _write(path: Path, reference: Reference) -> None:
             old.unlink(missing_ok=True)
 
 
-def _digest(outputs: np.ndarray[Any, Any], about: dict[str, Any]) -> str:
-    return hashlib.sha256(outputs.tobytes() + json.dumps(about, sort_keys=True).encode()).hexdigest()
+def _digest(outputs: np.ndarray[Any, Any], exact: np.ndarray[Any, Any] | None, about: dict[str, Any]) -> str:
+    more = b"" if exact is None else exact.tobytes()
+    return hashlib.sha256(outputs.tobytes() + more + json.dumps(about, sort_keys=True).encode()).hexdigest()

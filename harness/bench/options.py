@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError
+from harness.partition.wire import Wire
 from harness.plan.plan import QUEUE_FRAMES
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Series
-from harness.records.rules_frames import TOLERANCES
+from harness.records.rules_frames import TOLERANCES, WIRE_TOLERANCES
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
@@ -44,6 +45,8 @@ class RunOptions:
         official: the run claims to be one for publication: a minute at least, and one of three.
         adapt: go on when devices fail, leave or join; without it a run ends, because its figures belong to the
             farm that its record describes.
+        wire: how tensors travel between the blocks of a farm: "f32", "fp16" or "uint8".
+        alike: the reference of a wire that rounds is computed with the nodes' own arithmetic, to the last bit.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -65,6 +68,8 @@ class RunOptions:
     least_s: float = 0.0
     official: bool = False
     adapt: bool = False
+    wire: str = Wire.F32.value
+    alike: bool = False
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -102,6 +107,10 @@ class RunOptions:
             raise BadInputError("--threads is for the target host", "farm nodes take theirs when they start")
         if self.farm_file is not None and self.device == "gpu":
             raise BadInputError("--device gpu is for the target host", "farm nodes choose theirs when they start")
+        if self.wire not in tuple(Wire):
+            raise BadInputError(f"there is no wire '{self.wire}'", f"there are {', '.join(Wire)}")
+        if self.farm_file is None and self.wire != Wire.F32:
+            raise BadInputError("--wire is for farms", "a single device sends nothing between blocks")
         if self.farm_file is None and self.adapt:
             raise BadInputError("--adapt is for farms", "name one with --target")
         if self.official and self.adapt:
@@ -126,7 +135,8 @@ class RunOptions:
     @property
     def tolerance(self) -> float:
         """Largest absolute difference to the reference that counts as equal."""
-        return TOLERANCES[self.device]
+        exact = self.wire == Wire.F32 or self.alike
+        return TOLERANCES[self.device] if exact else WIRE_TOLERANCES[self.wire]
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""
@@ -142,6 +152,7 @@ class RunOptions:
             "stall_s": self.stall_s,
             "least_s": self.least_s,
             **({"adapt": True} if self.adapt else {}),
+            **({} if self.wire == Wire.F32 else {"wire": self.wire}),
         }
 
 

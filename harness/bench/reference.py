@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from harness.bench.rounding import rounded_outputs
 from harness.errors import BadInputError, MissingPackageError
 from harness.models.catalogue import model
 from harness.models.frames import frame_pool
 from harness.models.weights import WeightSource, block_fingerprint, model_fingerprint
 from harness.partition.block import Block, whole_model
+from harness.partition.partition import Partition
 from harness.runtime.device import configure
 from harness.runtime.keras_block import load_block
 from harness.runtime.source import weight_source
@@ -41,6 +43,8 @@ class Reference:
         weights: identity of the weights.
         model_fingerprint: fingerprint over graph and weights.
         block_fingerprints: fingerprint that the holder of each asked-for block must show.
+        exact: where `outputs` are those of a wire that rounds, what the model answers without it; None else.
+        threads: with which it was computed, where somebody asked for a number; None is all cores.
     """
 
     images: Pool
@@ -48,6 +52,8 @@ class Reference:
     weights: str
     model_fingerprint: str
     block_fingerprints: tuple[str, ...]
+    exact: Outputs | None = None
+    threads: int | None = None
 
     def error(self, image: int, output: Outputs) -> float:
         """Largest absolute difference between an output and the right one (NaN if the output holds one)."""
@@ -63,9 +69,16 @@ class Reference:
 
 
 def compute_reference(
-    model_name: str, *, seed: int, weights: Path | None, count: int, blocks: tuple[Block, ...]
+    model_name: str,
+    *,
+    seed: int,
+    weights: Path | None,
+    count: int,
+    blocks: tuple[Block, ...],
+    cut: Partition | None = None,
+    threads: int | None = None,
 ) -> Reference:
-    """Compute the reference in a child process, on the CPU with all cores.
+    """Compute the reference in a child process, on the CPU.
 
     Args:
         model_name: name in the catalogue.
@@ -73,15 +86,18 @@ def compute_reference(
         weights: Keras weights file in place of the seeded weights, or None.
         count: number of images; two at least.
         blocks: blocks whose fingerprint is wanted.
+        cut: partition whose wire rounds: the answers are then those with every tensor rounded at its cuts.
+        threads: of TensorFlow; None is all cores. Sums of another number of threads may end in another last bit.
 
     Raises:
-        BadInputError: the weights file does not fit, or gives outputs that are not finite.
+        BadInputError: the weights file does not fit, or gives outputs that are not finite, or tensors that the wire
+            cannot carry.
         MissingPackageError: TensorFlow is not installed, or the child was killed (out of memory).
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         try:
-            return pool.submit(_compute, model_name, seed, weights, count, blocks).result()
+            return pool.submit(_compute, model_name, seed, weights, count, blocks, cut, threads).result()
         except BrokenProcessPool:
             raise MissingPackageError(
                 f"the process that computes the {model_name} reference was killed",
@@ -89,10 +105,17 @@ def compute_reference(
             ) from None
 
 
-def _compute(model_name: str, seed: int, weights: Path | None, count: int, blocks: tuple[Block, ...]) -> Reference:
-
+def _compute(
+    model_name: str,
+    seed: int,
+    weights: Path | None,
+    count: int,
+    blocks: tuple[Block, ...],
+    cut: Partition | None,
+    threads: int | None,
+) -> Reference:
     graph = model(model_name)
-    configure("cpu", len(os.sched_getaffinity(0)))
+    configure("cpu", threads or len(os.sched_getaffinity(0)))
     source = weight_source(graph, seed=seed, weights=weights)
     images = frame_pool(seed, count, graph.input_shape)
     whole = load_block(whole_model(graph), source)
@@ -102,14 +125,18 @@ def _compute(model_name: str, seed: int, weights: Path | None, count: int, block
             f"the weights {source.identity} give outputs of {model_name} that are no finite numbers",
             "nothing can be checked against them: use other weights",
         )
+    del whole  # a large model must not be there twice
+    rounded = None if cut is None else rounded_outputs(cut, lambda block: load_block(block, source), images)
     return Reference(
         images=images,
-        outputs=outputs,
+        outputs=outputs if rounded is None else rounded,
         weights=source.identity,
         model_fingerprint=model_fingerprint(graph, source.identity),
         block_fingerprints=tuple(
             block_fingerprint(graph, block.layers, block.part, block.parts, _weights(block, source)) for block in blocks
         ),
+        exact=None if rounded is None else outputs,
+        threads=threads,
     )
 
 

@@ -26,6 +26,7 @@ from harness.bench.options import RunOptions
 from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference
+from harness.bench.rounding import threads_of, wire_cost
 from harness.bench.verdict import circumstances, judge
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
@@ -34,11 +35,13 @@ from harness.farm.local import is_local, require_local_initial
 from harness.models.catalogue import model
 from harness.node.serve import refuse_taken_port
 from harness.partition.paper import partition_for
+from harness.partition.wire import Wire
 from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
 from harness.records.rules_devices import throttling_finding
 from harness.records.rules_frames import LEAST_IMAGES
+from harness.records.rules_wire import wire_figures
 from harness.records.window import window_metrics
 from harness.rpc import event_loop
 
@@ -55,7 +58,8 @@ def plan_of(options: RunOptions) -> Plan:
     if options.farm_file is None:
         raise BadInputError("the target host has no plan", "name a farm")
     farm = FarmConfig.load(options.farm_file)
-    return make_plan(partition_for(farm, model_name=options.model, name=options.partition), farm)
+    cut = partition_for(farm, model_name=options.model, name=options.partition)
+    return make_plan(replace(cut, wire=Wire(options.wire)), farm)
 
 
 def run_benchmark(
@@ -104,9 +108,16 @@ def _with_energy(record: Record, meter: RunMeter) -> Record:
     return replace(record, metrics=record.metrics | figures, energy=document, options=options)
 
 
-def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
-    """The right answers for the images of a run, computed by the single device (CPU), now or in an earlier run."""
+def reference_for(options: RunOptions, plan: Plan | None = None, threads: int | None = None) -> Reference:
+    """The right answers for the images of a run, computed by the single device (CPU), now or in an earlier run.
+
+    Args:
+        options: of the run.
+        plan: of its farm; None on a single device.
+        threads: of the nodes, for a wire that rounds; None is all cores.
+    """
     in_flight = options.most_in_flight(plan.partition.devices) if plan else 1
+    rounding = plan is not None and plan.partition.wire is not Wire.F32
     return kept_or_computed(
         plan.partition.graph.name if plan else _host_model(options),
         seed=options.seed,
@@ -114,6 +125,8 @@ def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
         # At least as many images as frames in flight: two frames that look alike could be swapped unseen.
         count=max(LEAST_IMAGES, in_flight),
         blocks=tuple(blocks_of(plan).values()) if plan else (),
+        cut=plan.partition if plan and rounding else None,
+        threads=threads if rounding else None,
     )
 
 
@@ -142,7 +155,9 @@ def _farm(
     pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
     meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids))
     progress.phase("computing the reference")
-    reference = reference or reference_for(options, plan)
+    threads = threads_of(nodes)
+    reference = reference or reference_for(options, plan, threads)
+    options = replace(options, alike=threads is not None and reference.threads == threads)
     started_utc = _now_utc()
     account, auth = Account(), authentication(plan.farm)
     target = {
@@ -159,6 +174,7 @@ def _farm(
             "plan": plan.describe(),
             "devices": account.devices,
             "adapted": account.adapted,
+            "wire": wire_cost(plan.partition, reference.outputs, reference.exact),
         }
         made = _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
         return replace(made, options={**made.options, "auth": auth})
@@ -240,6 +256,7 @@ def _record(
     node_reasons: Sequence[str] = (),
     broken_off: str = "",
     adapted: dict[str, Any] | None = None,
+    wire: dict[str, Any] | None = None,
 ) -> Record:
     samples = ledger.samples()
     metrics: dict[str, float] = window_metrics(samples)
@@ -280,13 +297,16 @@ def _record(
         devices=devices,
         nodes=nodes,
         frames=samples,
-        metrics={**metrics, **extra, "rss_bytes": psutil.Process().memory_info().rss},
+        metrics={**metrics, **extra, **wire_figures({"wire": wire}), "rss_bytes": psutil.Process().memory_info().rss},
         verdict=replace(
-            verdict, broken_off=broken_off, notes=(*verdict.notes, *circumstances(adapted, described.get("auth", "")))
+            verdict,
+            broken_off=broken_off,
+            notes=(*verdict.notes, *circumstances(adapted, described.get("auth", ""), wire)),
         ),
         tolerance=options.tolerance,
         kind=Kind.OFFICIAL if options.official else Kind.QUICK,
         series=options.series,
         declared=options.declared,
         adapted=adapted,
+        wire=wire,
     )

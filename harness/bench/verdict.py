@@ -61,14 +61,19 @@ def judge(
     return Verdict(tuple(reasons), tuple(_notes(ledger, window_s)))
 
 
-def circumstances(adapted: dict[str, Any] | None, auth: str) -> tuple[str, ...]:
-    """What a reader should know of the farm beside its figures: that it changed, that anybody could talk to it."""
+def circumstances(adapted: dict[str, Any] | None, auth: str, wire: dict[str, Any] | None = None) -> tuple[str, ...]:
+    """What a reader should know of the farm: that it changed, that it rounds, that anybody could talk to it."""
     notes = []
     if adapted is not None and changed(adapted):
         notes.append(
             f"the farm changed: tables of addresses: {len(adapted['changes'])}, "
             f"frames sent again: {adapted['sent_again']}, late results dropped: {adapted['late']}, "
             f"devices lost for a time: {len(adapted['lost'])}"
+        )
+    if wire is not None:
+        notes.append(
+            f"{wire['encoding']} between blocks: outputs are off those of f32 by up to {max(wire['errors']):.1e}, the "
+            f"most likely class is the same for {sum(wire['same_class'])} of {len(wire['same_class'])} images"
         )
     if auth == "none":
         notes.append("auth: none, whoever reached the farm's network could send to it")

@@ -55,6 +55,7 @@ def _named(document: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]
         ("--device", target.get("device") if host else None, False),
         ("--partition", mapping(document.get("plan")).get("partition"), False),
         ("--weights", options.get("weights"), False),
+        ("--wire", options.get("wire"), False),
     )
     words = []
     for option, value, needed in values:

@@ -16,8 +16,8 @@ from harness.board.words import UNKNOWN, plain, private
 from harness.records.canonical import canonical
 from harness.records.published import Published
 
-VIRTUAL, EMULATED, PUBLISHED, QUICK = "virtual", "emulated", "published", "quick"
-MARKS = (PUBLISHED, EMULATED, VIRTUAL, QUICK)
+VIRTUAL, EMULATED, PUBLISHED, QUICK, WIRE = "virtual", "emulated", "published", "quick", "wire"
+MARKS = (PUBLISHED, EMULATED, WIRE, VIRTUAL, QUICK)
 """What a row may wear, in the order in which it wears them: the first word of each mark."""
 VERDICTS = ("VALID", "PUBLISHED", "INCOMPLETE", "INVALID")
 """Verdicts in the order in which rows of them are shown."""
@@ -72,7 +72,7 @@ class Row:
         verdict: one of `VERDICTS`.
         reasons: why the figures must not be used.
         notes: what to know besides.
-        marks: of `MARKS`, "emulated" and "published" with their object: "emulated: rpi3", "published 2018".
+        marks: of `MARKS`, some with their object: "emulated: rpi3", "wire: fp16", "published 2018".
         corrected: metric -> lowest and highest value that honest counting leaves of a published one.
         correction: why.
         source: where a published figure stands; the record's target and time for a run.
@@ -110,7 +110,9 @@ class Row:
     @property
     def label(self) -> str:
         """Name for people: "host (CPU)", "farm-5-local (5 devices)"; a published farm's name says its size already."""
-        return self.system if self.origin == "published" and not self.device else f"{self.system} ({self.size})"
+        if self.origin == "published" and not self.device:
+            return self.system
+        return f"{self.system} ({self.size}{f', {self.wire} wire' if self.wire else ''})"
 
     @property
     def place(self) -> str:
@@ -125,7 +127,15 @@ class Row:
     @property
     def emulated(self) -> str:
         """What is emulated; "" for nothing."""
-        return next((mark.partition(": ")[2] for mark in self.marks if mark.startswith(EMULATED)), "")
+        return self._object(EMULATED)
+
+    @property
+    def wire(self) -> str:
+        """How tensors were rounded between blocks; "" where they were not."""
+        return self._object(WIRE)
+
+    def _object(self, word: str) -> str:
+        return next((mark.partition(": ")[2] for mark in self.marks if mark.startswith(f"{word}: ")), "")
 
     def value(self, metric_id: str) -> float | None:
         """A figure or a declared number; None where there is none."""
@@ -135,13 +145,14 @@ class Row:
     def basis(self, metrics: Sequence[str]) -> str:
         """What rows must share to stand on one frontier of such metrics.
 
-        Published and verified figures are never one, nor are emulated and real devices; virtual and measured
-        energies are two as soon as a metric is an energy.
+        Published and verified figures are never one, nor are emulated and real devices, nor answers that were rounded
+        on their way and those that were not; virtual and measured energies are two as soon as a metric is an energy.
         """
         if self.origin == "published":
             words = [next((mark for mark in self.marks if mark.startswith(PUBLISHED)), PUBLISHED), "not verified"]
         else:
             words = ["verified", *([f"emulated {self.emulated}"] if self.emulated else [])]
+            words += [f"{self.wire} wire"] if self.wire else []
             if any(map(is_energy, metrics)):
                 words.append("virtual energy" if self.virtual else "measured energy")
         return ", ".join(words)
@@ -246,6 +257,9 @@ def _marks(document: Mapping[str, Any]) -> tuple[str, ...]:
     emulated = document.get("emulated")
     if emulated is not None:
         marks.append(f"{EMULATED}: {_name(emulated) if isinstance(emulated, str) else UNKNOWN}")
+    if document.get("wire") is not None:
+        encoding = mapping(document["wire"]).get("encoding")
+        marks.append(f"{WIRE}: {encoding if encoding in ('fp16', 'uint8') else UNKNOWN}")
     energy = document.get("energy")
     # Anything but a plain yes to "measured" counts as made up.
     meter = mapping(mapping(energy).get("meter"))

@@ -19,6 +19,7 @@ from harness.farm.config import FarmConfig
 from harness.node.blocks import NodeOptions
 from harness.node.launch import run_foreground
 from harness.partition.paper import partition_for
+from harness.partition.wire import Wire
 from harness.plan.plan import make_plan
 from harness.records.declared import read_declared
 
@@ -33,6 +34,7 @@ IDLE_VARIABLE = "POWER_IDLE_S"
 PROFILE_VARIABLE = "POWER_PROFILE"
 DECLARED_VARIABLE = "DECLARED"
 SECONDS_VARIABLE = "SECONDS_AT_LEAST"
+WIRE_VARIABLE = "WIRE"
 _WHOLE_PERCENT = 100
 _LOCK_FILE = "tmp-ck-run.lock"
 
@@ -50,6 +52,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
     percent = _percentage(GPU_MEMORY_VARIABLE, environ)
     declared = read_declared(Path(environ[DECLARED_VARIABLE])) if environ.get(DECLARED_VARIABLE) else None
     least_s = _seconds(SECONDS_VARIABLE, environ, 0.0)
+    wire = _wire(environ)
     if key.partition is None:
         return RunOptions(
             model=key.model,
@@ -58,6 +61,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
             frames=frames,
             gpu_memory_percent=percent,
             least_s=least_s,
+            wire=wire,
             declared=declared,
         )
     name, farm_file = target_of_ck_run(environ)
@@ -68,6 +72,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
         partition=key.partition,
         frames=frames,
         least_s=least_s,
+        wire=wire,
         declared=declared,
     )
 
@@ -103,7 +108,7 @@ def run_key(
     Args:
         key_name: the cmd_key.
         environ: STAT_REPEAT, SECONDS_AT_LEAST, CK_TARGET_PATH, CK_TF_GPU_MEMORY_PERCENT, POWER, POWER_IDLE_S,
-            POWER_PROFILE and DECLARED are read.
+            POWER_PROFILE, DECLARED and WIRE are read.
         folder: the working directory of the `ck run`, where CK looks for the timer file.
         progress: listens to the run.
         file_record: takes the record, valid, invalid or broken off, and the meter (None for one broken off), before
@@ -159,6 +164,13 @@ def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> in
             f"for example --env.{name}=50; the most is {MOST_FRAMES}",
         )
     return int(text)
+
+
+def _wire(environ: Mapping[str, str]) -> str:
+    text = environ.get(WIRE_VARIABLE, Wire.F32)
+    if text not in tuple(Wire):
+        raise BadInputError(f"{WIRE_VARIABLE} is '{text}', which is no wire", f"there are {', '.join(Wire)}")
+    return str(text)
 
 
 def _seconds(name: str, environ: Mapping[str, str], default: float) -> float:

@@ -26,19 +26,21 @@ SCOREBOARD_NAMES = {
     "inference_latency": "latency_mean_s",
 }
 """Dimension of the scoreboard `request.asplos18` -> the metric that it is; without the metric there is no dimension."""
-RECORD_KEY, RUN_KEY, EMULATED_KEY = "iot_farm_record", "iot_farm_run", "emulated"
+RECORD_KEY, RUN_KEY, EMULATED_KEY, WIRE_KEY = "iot_farm_record", "iot_farm_run", "emulated", "wire"
 
 
 def identity_of(record: Record) -> dict[str, str]:
     """What leads from CK's figures back to the raw record.
 
     Returns:
-        Stem of the record's file, identity of its run, and the emulated device ("no" for none).
+        Stem of the record's file, identity of its run, the emulated device ("no" for none), and how tensors were
+        rounded between blocks, where they were.
     """
     return {
         RECORD_KEY: record_path(record, Path()).stem,
         RUN_KEY: record.run,
         EMULATED_KEY: record.emulated or "no",
+        **({} if record.wire is None else {WIRE_KEY: record.wire["encoding"]}),
     }
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.metrics import METRICS, show
+from harness.records.rules_wire import wire_of
 
 if TYPE_CHECKING:
     from harness.bench.options import RunOptions
@@ -34,7 +35,7 @@ def print_record(document: dict[str, Any]) -> None:
     out = console()
     model, target, verdict = document["model"], document["target"], document["verdict"]
     out.print(
-        f"[bold]{model['name']}[/bold] on [bold]{escape(target['name'])}[/bold] ({_devices(target)}), "
+        f"[bold]{model['name']}[/bold] on [bold]{escape(target['name'])}[/bold] ({_devices(document)}), "
         f"weights {model['weights']}, model {model['fingerprint']}",
         highlight=False,
     )
@@ -104,7 +105,7 @@ def print_records(documents: Sequence[dict[str, Any]]) -> None:
         table.add_row(
             document["model"]["name"],
             escape(document["target"]["name"]),
-            _devices(document["target"]),
+            _devices(document),
             _figure(metrics, "ips"),
             _figure(metrics, "latency_p50_s"),
             _figure(metrics, "latency_p90_s"),
@@ -190,7 +191,8 @@ def print_edges(plan: Plan) -> None:
         edges.add_row(edge.source, edge.target, edge.tensor, str(edge.parts * edge.copies), f"{edge.message_bytes:,}")
     out = console()
     out.print(edges)
-    out.print(f"{plan.partition.frame_bytes:,} payload bytes per frame", highlight=False)
+    wire = "" if plan.partition.wire == "f32" else f", {plan.partition.wire} between blocks"
+    out.print(f"{plan.partition.frame_bytes:,} payload bytes per frame{wire}", highlight=False)
 
 
 def _roles(roles: Sequence[dict[str, Any]], frames: int) -> Table:
@@ -216,8 +218,11 @@ def _milliseconds(value: float | None) -> str:
     return "unknown" if value is None else f"{value * 1000:.1f} ms"
 
 
-def _devices(target: dict[str, Any]) -> str:
-    return f"{target['devices']} devices" if target["kind"] == "farm" else f"1 {target['device'].upper()}"
+def _devices(document: dict[str, Any]) -> str:
+    target, wire = document["target"], wire_of(document)
+    if target["kind"] != "farm":
+        return f"1 {target['device'].upper()}"
+    return f"{target['devices']} devices" + ("" if wire == "f32" else f", {wire} wire")
 
 
 def _with_uncertainty(metrics: dict[str, float], part: str) -> str:

@@ -10,6 +10,7 @@ import click
 
 from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
 from harness.cli.options import WEIGHTS_FILE, insecure_lan_option, json_option, profiles_option
+from harness.partition.wire import Wire
 
 if TYPE_CHECKING:
     from harness.bench.energy import RunMeter
@@ -38,6 +39,13 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: 2 per node].")
 @click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
+@click.option(
+    "--wire",
+    type=click.Choice(list(Wire)),
+    default=Wire.F32.value,
+    show_default=True,
+    help="How tensors travel between blocks: as they are, as half floats, or as bytes.",
+)
 @click.option("--adapt", is_flag=True, help="Go on when devices of the farm fail, leave or join.")
 @click.option("--stall", "stall_s", type=float, default=60.0, show_default=True, help="Give up after so long silence.")
 @click.option(
@@ -86,6 +94,7 @@ def run(
       iot-farm run --target farm-5-local --official --declared prices.json
       iot-farm run --target farm-11 --dry-run
       iot-farm run --target farm-5-local --seconds 60 --adapt
+      iot-farm run --target farm-9-local --wire fp16
     """
     from harness.bench.filing import file_run
     from harness.bench.options import RunOptions

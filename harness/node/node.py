@@ -10,7 +10,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,11 @@ import numpy as np
 from harness.errors import BadInputError, FarmError
 from harness.farm.config import Address
 from harness.node.intake import Intake, Payload
+from harness.node.outlet import Outlet
 from harness.node.seats import Seats, Stop
 from harness.node.statistics import RunStatistics
 from harness.node.worker import Job, Outcome, Worker
+from harness.partition.codec import UnfitError
 from harness.partition.join import Offer
 from harness.partition.partition import INITIAL
 from harness.plan.plan import QUEUE_FRAMES, Placement, Plan
@@ -28,26 +29,17 @@ from harness.plan.table import Share, Table
 from harness.records.canonical import canonical
 from harness.records.environment import environment
 from harness.rpc.errors import RemoteError
-from harness.rpc.identity import Identity, Route
+from harness.rpc.identity import Identity
 from harness.rpc.lane import BUSY, Parcel
 from harness.rpc.outbox import Outbox
 from harness.rpc.security import Security
 
-Tagger = Callable[[int, Route], str]
 Message = tuple[Address, str, memoryview, str]
 """Address, next role, payload, tag."""
 
 _SILENT_S = 1.0
 _ABANDONED_S = 10.0
 """A half that has waited for so long belongs to an attempt that came to nothing."""
-
-
-@dataclass
-class _Run:
-    """The run in progress: its statistics, and for each share what makes the tags of its outputs."""
-
-    statistics: RunStatistics
-    taggers: dict[Share, tuple[Tagger, ...]] = field(default_factory=dict)
 
 
 class Node:
@@ -80,15 +72,12 @@ class Node:
         self._description = description
         self._model = str(description["model_fingerprint"])
         self._stop = stop
-        self._outputs = {role.name: self._partition.outputs(role.name) for role in self._partition.roles}
-        self._targets = {
-            tensor: self._partition.targets(tensor) for found in self._outputs.values() for tensor in found
-        }
+        self._outlet = Outlet(self._partition, self._model)
         self._intakes = self._fresh_intakes()
         self._outbox = Outbox(security=security)
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
-        self._run: _Run | None = None
+        self._run: RunStatistics | None = None
 
     # Messages of the protocol
 
@@ -102,10 +91,11 @@ class Node:
 
     def begin(self, run: str) -> None:
         """Start a run: frames of any other run are refused from now on, and the plan's table is in force."""
-        self._run = _Run(RunStatistics(run))
+        self._run = RunStatistics(run)
         self._seats.begin()
         # Results of a run that was broken off must not reach the next one.
         self._outbox.forget()
+        self._outlet.begin()
         self._intakes = self._fresh_intakes()
 
     def seat(self, run: str, table: dict[str, Any]) -> None:
@@ -122,14 +112,14 @@ class Node:
         """How this node is: the Avro record NodeState."""
         run = self._run
         return {
-            "run": "" if run is None else run.statistics.run,
+            "run": "" if run is None else run.run,
             "epoch": self._seats.epoch,
             "held": [
                 {"role": share.role, "part": share.part, "block_fingerprint": fingerprint}
                 for share, fingerprint in self._seats.fingerprints.items()
             ],
             "waiting": self._held,
-            "computed": 0 if run is None else run.statistics.computed,
+            "computed": 0 if run is None else run.computed,
             "unreachable": [str(address) for address in self._outbox.silent(_SILENT_S)],
             "error": self._seats.error,
         }
@@ -137,7 +127,7 @@ class Node:
     def statistics(self, run: str) -> dict[str, Any]:
         """Counters and times of the current run."""
         self._outbox.settle()
-        return self._of_run(run).statistics.to_message()
+        return self._of_run(run).to_message()
 
     def probe(self, input: Payload) -> int:  # noqa: A002  the protocol's name
         """Answer the size of what came, to time the way."""
@@ -165,7 +155,7 @@ class Node:
     def forward(self, input: Payload, next: str, tag: str) -> None:  # noqa: A002  the protocol's names
         """Take one part of one frame."""
         identity = Identity.parse(tag)
-        statistics = self._of_run(identity.run).statistics
+        statistics = self._of_run(identity.run)
         try:
             self._take(statistics, identity, input, next)
         except RemoteError as error:
@@ -182,10 +172,10 @@ class Node:
 
     # From a message to a job
 
-    def _of_run(self, run: str) -> _Run:
+    def _of_run(self, run: str) -> RunStatistics:
         if self._run is None:
             raise RemoteError(f"{self._placement} has no run yet: send `begin` with the run's name first")
-        current = self._run.statistics.run
+        current = self._run.run
         if current != run:
             raise RemoteError(f"{self._placement} serves run {current}, not {run}: another run has begun since")
         return self._run
@@ -246,17 +236,21 @@ class Node:
 
     def _computed(self, outcome: Outcome) -> None:
         """Send what was computed; runs on the worker's thread, so that a result waits for nothing."""
-        run = self._run  # once: the event loop may begin another run meanwhile
-        if run is None or outcome.job.identity.run != run.statistics.run:
+        statistics = self._run  # once: the event loop may begin another run meanwhile
+        if statistics is None or outcome.job.identity.run != statistics.run:
             self._worker.delivered()
             return
-        statistics = run.statistics
         if outcome.error:
             statistics.error(f"{self._placement}: {outcome.error}")
             self._worker.delivered()
             return
         statistics.frame(outcome.job.share, outcome.queue_s, outcome.compute_s)
-        messages = self._messages(outcome)
+        try:
+            messages = self._messages(outcome)
+        except UnfitError as error:
+            statistics.error(f"{self._placement} could not send frame {outcome.job.identity.frame}: {error}")
+            self._worker.delivered()
+            return
         left = len(messages)
 
         def done(error: FarmError | None) -> None:
@@ -277,24 +271,10 @@ class Node:
 
     def _messages(self, outcome: Outcome) -> list[Message]:
         """Every message that a computed frame gives."""
-        messages: list[Message] = []
         job = outcome.job
-        tensors = self._outputs[job.share.role]
-        for tensor, tag_of, output in zip(tensors, self._taggers(job), outcome.outputs, strict=True):
-            payload = np.ascontiguousarray(output).data.cast("B")
-            tag = tag_of(job.identity.frame, job.identity.route)
-            for role in self._targets[tensor]:
-                stops = (self._plan.farm.initial,) if role == INITIAL else job.next_stops[role]
-                messages += [(address, role, payload, tag) for address in stops]
-        return messages
-
-    def _taggers(self, job: Job) -> tuple[Tagger, ...]:
-        assert self._run is not None
-        found = self._run.taggers.get(job.share)
-        if found is None:
-            parts = self._partition.role(job.share.role).parts
-            found = self._run.taggers[job.share] = tuple(
-                Identity(job.identity.run, 0, tensor, job.share.part, parts, self._model).tags()
-                for tensor in self._outputs[job.share.role]
-            )
-        return found
+        initial = (self._plan.farm.initial,)
+        return [
+            (address, role, payload, tag)
+            for role, payload, tag in self._outlet.messages(job.identity, job.share, outcome.outputs)
+            for address in (initial if role == INITIAL else job.next_stops[role])
+        ]

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from harness.models.graph import FRAME, ModelGraph
 from harness.partition.block import Block
+from harness.partition.wire import Wire
 
 INITIAL = "initial"
 """The source of frames and the sink of results."""
@@ -73,6 +74,7 @@ class Partition:
         name: the paper's name where it has one (`alexnet-5`), else model and device count.
         graph: the whole model.
         roles: every layer stands in exactly one of them.
+        wire: how tensors travel from role to role; frames and results travel as they are.
 
     Raises:
         ValueError: on creation, when a layer is missing, stands twice, or comes before what it needs.
@@ -81,6 +83,7 @@ class Partition:
     name: str
     graph: ModelGraph
     roles: tuple[Role, ...]
+    wire: Wire = Wire.F32
     _by_name: dict[str, Role] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -151,14 +154,16 @@ class Partition:
         """Messages that make up one frame's input of a role: (tensor, part), in join order."""
         return tuple((tensor, part) for tensor in self.inputs(role) for part in range(self.parts_of(tensor)))
 
-    def message_bytes(self, tensor: str) -> int:
-        """Payload bytes of one message of a tensor (one part of it)."""
-        return self.graph.output_bytes(tensor) // self.parts_of(tensor)
+    def message_bytes(self, tensor: str, wire: Wire = Wire.F32) -> int:
+        """Payload bytes of one message of a tensor (one part of it) on its way to a role; a frame is sent as it is."""
+        whole = self.graph.output_bytes(tensor) // self.parts_of(tensor)
+        return whole if tensor == FRAME else wire.payload_bytes(whole)
 
     @property
     def largest_message_bytes(self) -> int:
-        """Payload bytes of the largest message that any role takes."""
-        return max(self.message_bytes(tensor) for role in self.roles for tensor, _ in self.slots(role.name))
+        """Payload bytes of the largest message that any role takes, whatever the wire: a frame's tag chooses it."""
+        tensors = {tensor for role in self.roles for tensor, _ in self.slots(role.name)}
+        return max(self.message_bytes(tensor, wire) for tensor in tensors for wire in Wire)
 
     def message_shape(self, tensor: str) -> tuple[int, ...]:
         """Shape of one message of a tensor: its last axis is cut by the number of parts."""
@@ -186,7 +191,7 @@ class Partition:
                 target=target,
                 tensor=tensor,
                 parts=self.parts_of(tensor),
-                message_bytes=self.message_bytes(tensor),
+                message_bytes=self.message_bytes(tensor, Wire.F32 if target == INITIAL else self.wire),
                 copies=1 if target == INITIAL else self.role(target).parts,
             )
             for role in (INITIAL, *(role.name for role in self.roles))

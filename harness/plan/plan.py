@@ -9,6 +9,7 @@ from typing import Any
 from harness.errors import BadInputError
 from harness.farm.config import SPARE, Address, FarmConfig
 from harness.partition.partition import INITIAL, Partition
+from harness.partition.wire import Wire
 from harness.plan.table import Table, shares_of
 
 QUEUE_FRAMES = 64
@@ -102,6 +103,7 @@ class Plan:
             "devices": self.farm.devices,
             "initial": str(self.farm.initial),
             "bytes_per_frame": self.partition.frame_bytes,
+            **({} if self.partition.wire is Wire.F32 else {"wire": self.partition.wire.value}),
             "nodes": [
                 {
                     "address": str(node.address),

@@ -26,6 +26,7 @@ from harness.records.rules_frames import (
     stability_finding,
 )
 from harness.records.rules_nodes import NODE_FIGURES, node_figures, node_findings
+from harness.records.rules_wire import WIRE_FIGURES, wire_figures, wire_finding
 from harness.records.schema import form_problems
 from harness.records.store import document_of
 
@@ -97,8 +98,9 @@ def _content(document: dict[str, Any], path: Path | None, findings: list[Finding
     frames = frames_of(document)
     figures = recomputed(document, frames)
     findings = [*findings, *frame_findings(document, frames)]
-    findings += [figure_finding(document, figures), *node_findings(document), *device_findings(document)]
-    others = node_figures(document)
+    findings += [figure_finding(document, figures), *node_findings(document), wire_finding(document)]
+    findings += device_findings(document)
+    others = node_figures(document) | wire_figures(document)
     findings.append(_repeated(document, others))
     energy_finding, energy = energy_figures(document, path)
     findings += [energy_finding, *_claims(document, figures), stability_finding(frames)]
@@ -137,9 +139,11 @@ def _repeated(document: dict[str, Any], figures: dict[str, float]) -> Finding:
     ]
     given = figures.keys()
     problems += [
-        f"{name} is told, and nothing gives it" for name in NODE_FIGURES if name in stored and name not in given
+        f"{name} is told, and nothing gives it"
+        for name in (*NODE_FIGURES, *WIRE_FIGURES)
+        if name in stored and name not in given
     ]
-    return judged("counters", "figures of the nodes are the sums of their counters", problems)
+    return judged("counters", "figures of nodes and wire are those of counters and errors", problems)
 
 
 def _claims(document: dict[str, Any], figures: dict[str, float]) -> list[Finding]:

@@ -274,6 +274,9 @@ def _differences(systems: Sequence[System]) -> list[str]:
     emulated = {run.system[4] for run in runs}
     if len(emulated) > 1:
         found.append("emulated and real devices, or two emulated kinds, are compared: the ratio is that of a model")
+    wires = {run.system[5] for run in runs}
+    if len(wires) > 1:
+        found.append("their wires round differently: the systems did not compute the same function")
     alone = [system.label for system in systems if len(system.runs) == 1]
     if alone:
         found.append(

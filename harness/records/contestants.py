@@ -29,7 +29,8 @@ class Run:
         status: what the checker says: VALID, INVALID or INCOMPLETE.
         reasons: why it is not VALID.
         model: name of the network, and the fingerprint over graph and weights.
-        system: target, kind, device, number of devices and what was emulated: equal for repetitions of one system.
+        system: target, kind, device, number of devices, what was emulated and the wire between blocks ("" for f32):
+            equal for repetitions of one system.
         virtual: True where the energy is that of a load model, False where it was measured, None without one.
         completions_s: when the verified results were there, seconds since the first send.
         latencies_s: send to verified result in the order of sending, seconds.
@@ -41,7 +42,7 @@ class Run:
     status: str
     reasons: tuple[str, ...]
     model: tuple[str, str]
-    system: tuple[str, str, str, int, str]
+    system: tuple[str, str, str, int, str, str]
     virtual: bool | None
     completions_s: Values = field(repr=False, compare=False)
     latencies_s: Values = field(repr=False, compare=False)
@@ -122,6 +123,7 @@ def run_of(document: dict[str, Any], audit: Audit, name: str) -> Run:
             str(target.get("device") or ""),
             int(target["devices"]),
             str(document.get("emulated") or ""),
+            str((document.get("wire") or {}).get("encoding", "")),
         )
         # Anything but a plain yes to "measured" counts as made up.
         virtual = None if energy is None else energy["meter"]["measured"] is not True
@@ -183,9 +185,10 @@ def _verified(frame: dict[str, Any], tolerance: float) -> bool:
 
 
 def _label(run: Run) -> str:
-    name, kind, device, devices, emulated = run.system
+    name, kind, device, devices, emulated, wire = run.system
     what = f"{devices} devices" if kind == "farm" else f"1 {device.upper()}"
-    return f"{_plain(run.model[0])} on {_plain(name)} ({what}{f', emulated {_plain(emulated)}' if emulated else ''})"
+    marks = [f"emulated {_plain(emulated)}"] * bool(emulated) + [f"{_plain(wire)} wire"] * bool(wire)
+    return f"{_plain(run.model[0])} on {_plain(name)} ({', '.join([what, *marks])})"
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,10 @@ OFFICIAL_RUNS = 3
 """And is one of so many, of which the median counts (as in SPEC CPU2017)."""
 
 
+SOMETIMES = ("adapted", "wire")
+"""Fields that stand in the records of some runs alone."""
+
+
 class Status(StrEnum):
     """May the figures be used?"""
 
@@ -128,6 +132,8 @@ class Record:
             where no meter was there. `energy["meter"]["measured"]` is False for the virtual analyzer.
         adapted: of a run whose farm was allowed to change: each table that came into force, and how many frames were
             sent again; None where the farm had to stay as it was.
+        wire: of a farm whose blocks did not send float32 to each other: the encoding, its error for each image and
+            whether the most likely class stayed, and what a frame would have as float32; None for float32.
     """
 
     run: str
@@ -150,6 +156,7 @@ class Record:
     emulated: str | None = None
     energy: dict[str, Any] | None = None
     adapted: dict[str, Any] | None = None
+    wire: dict[str, Any] | None = None
     format: str = field(default=FORMAT, init=False)
     version: int = field(default=VERSION, init=False)
 
@@ -163,8 +170,9 @@ class Record:
             "notes": list(self.verdict.notes),
             "broken_off": self.verdict.broken_off,
         }
-        if self.adapted is None:
-            del document["adapted"]
+        for name in SOMETIMES:
+            if document[name] is None:
+                del document[name]
         # Lists, as they come back from a file.
         for name in ("devices", "nodes", "frames"):
             document[name] = list(document[name])

@@ -11,10 +11,14 @@ import numpy as np
 from harness.metrics import ENERGY_FIGURES, METRICS
 from harness.records.finding import Finding, judged, unknown
 from harness.records.record import FrameSample
+from harness.records.rules_wire import WIRE_FIGURES, wire_of
 from harness.records.window import window_metrics
 
 TOLERANCES: Final = {"cpu": 1e-6, "gpu": 1e-5}
 """Largest difference of a softmax output that may count as equal: two float32 CPU runs; a GPU and the CPU reference."""
+WIRE_TOLERANCES: Final = {"fp16": 3e-5, "uint8": 2e-4}
+"""The same where tensors are rounded between blocks that compute with another arithmetic than the reference: a sum that
+ends in another last bit lets a value be rounded the other way (decision 0019 has the measurement)."""
 SEPARATION: Final = 10.0
 """References of two images must differ by this many tolerances, or an equality check proves nothing."""
 LEAST_IMAGES: Final = 8
@@ -29,7 +33,11 @@ _OUT_OF_STEP: Final = 1e-3
 """Share of a period by which a frame of the open loop may stand beside its due time: rounding of floats."""
 _RAW: Final = {"cpu_s", "rss_bytes", "in_flight", "rate_fps", "reference_separation", "frames_dropped", "energy_valid"}
 """Readings of a clock or a counter that nothing else in the record repeats."""
-_FROM_ELSEWHERE: Final = {"nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame", "energy_measured", *ENERGY_FIGURES}
+_FROM_ELSEWHERE: Final = {
+    *("nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame", "energy_measured"),
+    *WIRE_FIGURES,
+    *ENERGY_FIGURES,
+}
 """Figures that other rules make again: from the nodes, the plan, the trace."""
 
 
@@ -219,10 +227,10 @@ def _image_problems(document: dict[str, Any], frames: list[FrameSample]) -> list
 def _tolerance(document: dict[str, Any]) -> list[str]:
     # The nodes of a farm compute on processors: the looser bound is for one GPU against the CPU's reference.
     device = "gpu" if document["target"]["kind"] == "host" and document["target"].get("device") == "gpu" else "cpu"
-    allowed = TOLERANCES[device]
-    return (
-        [f"{document['tolerance']:g} on a {device}, allowed is {allowed:g}"] if document["tolerance"] > allowed else []
-    )
+    wire = wire_of(document)
+    allowed = TOLERANCES[device] if wire == "f32" else WIRE_TOLERANCES[wire]
+    where = f"on a {device}" if wire == "f32" else f"with a wire of {wire}"
+    return [f"{document['tolerance']:g} {where}, allowed is {allowed:g}"] if document["tolerance"] > allowed else []
 
 
 def _separation(document: dict[str, Any]) -> list[str]:

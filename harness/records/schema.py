@@ -107,6 +107,15 @@ class _Adapted(_Strict):
     changes: list[_Change]
 
 
+class _Wire(_Strict):
+    """What travelled between the blocks of a farm in place of float32, and what that costs."""
+
+    encoding: Literal["fp16", "uint8"]
+    errors: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    same_class: Annotated[list[bool], Field(min_length=1)]
+    f32_bytes_per_frame: Annotated[int, Field(ge=1, le=2**53)]
+
+
 class RunRecord(_Strict):
     """One measured run, version 2 of the layout; `harness.records.record.Record` tells what each field means."""
 
@@ -133,6 +142,7 @@ class RunRecord(_Strict):
     energy: dict[str, Any] | None
     manifest: _Manifest
     adapted: _Adapted | None = None
+    wire: _Wire | None = None
     redacted: Literal["addresses and paths"] | None = None
 
 

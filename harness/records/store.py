@@ -15,7 +15,7 @@ from harness.records.canonical import canonical, parse
 from harness.records.history import READABLE, upgraded
 from harness.records.index import append
 from harness.records.manifest import TRACE, beside, seal
-from harness.records.record import FORMAT, VERSION, Record
+from harness.records.record import FORMAT, SOMETIMES, VERSION, Record
 
 RESULTS_VARIABLE = "IOT_FARM_RESULTS"
 """Environment variable that names the folder of records."""
@@ -25,10 +25,8 @@ _LONGEST_NAME = 60
 """Characters of a target's name in a file name; file systems bound the whole of it."""
 _AGAIN = "take the original again, or repeat the run"
 _LATER = {"ended_utc", "devices", "kind", "series", "declared", "energy"}
-_SOMETIMES = ("adapted",)
-"""Stands in the records of runs whose farm was allowed to change alone."""
 _NEEDED: tuple[tuple[str, ...], ...] = (
-    *((field.name,) for field in fields(Record) if field.name not in (*_LATER, *_SOMETIMES)),
+    *((field.name,) for field in fields(Record) if field.name not in (*_LATER, *SOMETIMES)),
     *(("target", key) for key in ("name", "kind", "devices")),
     *(("model", key) for key in ("name", "weights", "fingerprint")),
     *(("verdict", key) for key in ("status", "reasons", "notes")),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from harness.partition.wire import Wire
 from harness.rpc.errors import RemoteError
 
 MAX_TAG_CHARACTERS: Final = 720
@@ -16,13 +17,16 @@ MAX_PARTS: Final = 9999
 MAX_SHARES: Final = 64
 """Most parts of roles that a way names a holder for; the paper's largest farm has nine."""
 
+ROUNDED: Final = tuple(wire.value for wire in Wire if wire is not Wire.F32)
+"""Wires that a tag names."""
+
 _WORD: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _NUMBER: Final = r"(0|[1-9][0-9]{0,18})"
 _SMALL_ONLY: Final = r"(?:0|[1-9][0-9]{0,3})"
 _SMALL: Final = f"({_SMALL_ONLY})"
 _TAG: Final = re.compile(
-    rf"run=({_WORD.pattern});frame={_NUMBER};tensor=({_WORD.pattern});part={_SMALL}/{_SMALL};model=({_WORD.pattern})"
-    rf"(?:;(attempt=.*))?"
+    rf"run=({_WORD.pattern});frame={_NUMBER};tensor=({_WORD.pattern})(?:;wire=({'|'.join(ROUNDED)}))?"
+    rf";part={_SMALL}/{_SMALL};model=({_WORD.pattern})(?:;(attempt=.*))?"
 )
 _ROUTE: Final = re.compile(
     rf"attempt={_SMALL};epoch={_NUMBER};way=({_SMALL_ONLY}(?:\.{_SMALL_ONLY}){{0,{MAX_SHARES - 1}}})"
@@ -70,6 +74,7 @@ class Identity:
         parts: into how many slices the tensor is cut.
         model: fingerprint of the model and its weights.
         route: attempt and way.
+        wire: how the frame's tensors travel between blocks, asked for by who sent it; stands in no tag where it is f32.
 
     Raises:
         TagError: a field is out of its range or has characters that a tag cannot carry.
@@ -82,6 +87,7 @@ class Identity:
     parts: int
     model: str
     route: Route = BY_NUMBER
+    wire: Wire = Wire.F32
 
     def __post_init__(self) -> None:
         for name in ("run", "tensor", "model"):
@@ -96,14 +102,13 @@ class Identity:
 
     def __str__(self) -> str:
         """The tag, for example ``run=9f3c;frame=17;tensor=fc1;part=0/2;model=ab12;attempt=0;epoch=3;way=0.1.0``."""
-        part = f"{self.part}/{self.parts}"
-        return f"run={self.run};frame={self.frame};tensor={self.tensor};part={part};model={self.model}{self.route}"
+        wire = "" if self.wire is Wire.F32 else f";wire={self.wire}"
+        tensor = f"{self.tensor}{wire};part={self.part}/{self.parts}"
+        return f"run={self.run};frame={self.frame};tensor={tensor};model={self.model}{self.route}"
 
     def tags(self) -> Callable[[int, Route], str]:
         """A function to the tag that differs from this one's in frame number and route alone."""
-        begin, _, end = str(Identity(self.run, 0, self.tensor, self.part, self.parts, self.model)).partition(
-            ";frame=0;"
-        )
+        begin, _, end = str(replace(self, frame=0, route=BY_NUMBER)).partition(";frame=0;")
         return lambda frame, route: f"{begin};frame={frame};{end}{route_text(route)}"
 
     @classmethod
@@ -116,8 +121,17 @@ class Identity:
         match = _TAG.fullmatch(tag) if len(tag) <= MAX_TAG_CHARACTERS else None
         if match is None:
             raise TagError(f"the tag '{tag[:120]}' is not 'run=...;frame=N;tensor=...;part=N/M;model=...'")
-        run, frame, tensor, part, parts, model, route = match.groups()
-        return cls(run, int(frame), tensor, int(part), int(parts), model, parse_route(route) if route else BY_NUMBER)
+        run, frame, tensor, wire, part, parts, model, route = match.groups()
+        return cls(
+            run,
+            int(frame),
+            tensor,
+            int(part),
+            int(parts),
+            model,
+            parse_route(route) if route else BY_NUMBER,
+            Wire(wire) if wire else Wire.F32,
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.partition.wire import Wire
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import BY_NUMBER, MAX_FRAME, MAX_SHARES, MAX_TAG_CHARACTERS, Identity, Route, TagError
 
 GOOD = "run=9f3c;frame=17;tensor=fc1;part=0/2;model=ab12"
 words = st.from_regex(r"[A-Za-z0-9._:-]{1,64}", fullmatch=True)
 ROUTED = GOOD + ";attempt=1;epoch=3;way=0.10.2"
+HALVED = ROUTED.replace(";part=", ";wire=fp16;part=")
 routes = st.just(BY_NUMBER) | st.builds(
     Route,
     attempt=st.integers(0, 9999),
@@ -28,6 +30,7 @@ identities = st.integers(1, 9999).flatmap(
         parts=st.just(parts),
         model=words,
         route=routes,
+        wire=st.sampled_from(Wire),
     )
 )
 
@@ -49,6 +52,8 @@ def test_the_tag_is_readable():
     """The tag is the documented text, field by field."""
     assert Identity.parse(GOOD) == Identity("9f3c", 17, "fc1", 0, 2, "ab12")
     assert Identity.parse(ROUTED) == Identity("9f3c", 17, "fc1", 0, 2, "ab12", Route(1, 3, (0, 10, 2)))
+    assert Identity.parse(HALVED) == Identity("9f3c", 17, "fc1", 0, 2, "ab12", Route(1, 3, (0, 10, 2)), Wire.FP16)
+    assert str(Identity("9f3c", 17, "fc1", 0, 2, "ab12")) == GOOD, "f32 stands in no tag"
 
 
 @given(identities, st.integers(0, MAX_FRAME), routes)
@@ -89,6 +94,13 @@ def test_a_tagger_writes_the_same_tags(identity, frame, route):
         ROUTED.replace("way=0.10.2", "way="),
         ROUTED.replace("way=0.10.2", "way=0..2"),
         ROUTED.replace("way=0.10.2", "way=" + ".".join(["0"] * (MAX_SHARES + 1))),
+        HALVED.replace("wire=fp16", "wire=f32"),
+        HALVED.replace("wire=fp16", "wire="),
+        HALVED.replace("wire=fp16", "wire=FP16"),
+        HALVED.replace("wire=fp16", "wire=int4"),
+        HALVED.replace("wire=fp16", "wire=fp16;wire=fp16"),
+        ROUTED + ";wire=fp16",
+        GOOD.replace(";model=", ";wire=fp16;model="),
         "run=" + "9" * 1_000_000,
     ],
 )

@@ -33,6 +33,7 @@ VARIABLES = (
     "POWER_IDLE_S",
     "POWER_PROFILE",
     "DECLARED",
+    "WIRE",
 )
 
 # The submission of the paper: https://doi.org/10.1145/3229771

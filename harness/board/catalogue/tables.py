@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from harness.board.catalogue.query import FILTERS, NO_MARK, NUMBERS, SEARCHED, SORTS, TEXTS, Query, clean, number
 from harness.board.columns import DECLARED
-from harness.board.row import EMULATED, PUBLISHED, Row
+from harness.board.row import EMULATED, PUBLISHED, WIRE, Row
 
 TABLES = sa.MetaData()
 # Compared byte by byte everywhere: a locale would sort one way here and another there.
@@ -155,8 +155,8 @@ def to_json(document: dict[str, Any]) -> str:
 
 
 def _wears(mark: str) -> sa.ColumnElement[bool]:
-    # "emulated" and "published" are followed by their object.
-    begins = mark in (EMULATED, PUBLISHED)
+    # These are followed by their object.
+    begins = mark in (EMULATED, PUBLISHED, WIRE)
     return ROWS.c.marks.contains(f"|{clean(mark)}" if begins else f"|{clean(mark)}|", autoescape=True)
 
 

@@ -41,7 +41,8 @@ def query_of(
         str | None, InQuery(max_length=_LONGEST, description=f"{', '.join((*VERDICTS, ANY))}; else what may be shown.")
     ] = None,
     mark: Annotated[
-        str | None, InQuery(max_length=_LONGEST, description=f"virtual, emulated, published, quick, or {NO_MARK}.")
+        str | None,
+        InQuery(max_length=_LONGEST, description=f"virtual, emulated, wire, published, quick, or {NO_MARK}."),
     ] = None,
     without: Annotated[str | None, InQuery(max_length=_LONGEST, description="Only rows without this mark.")] = None,
     q: Annotated[str, InQuery(max_length=_LONGEST, description="A text in model, system, marks or id.")] = "",

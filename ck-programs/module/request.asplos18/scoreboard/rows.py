@@ -110,7 +110,7 @@ def _figures(flat, confirmed, ours):
 
 
 def _marks(meta, flat, ours):
-    """What a row has to wear: where its energy comes from, what is emulated, when it was published."""
+    """What a row has to wear: where its energy comes from, what is emulated or rounded, when it was published."""
     marks = []
     measured = flat.get(RUN + "energy_measured#all")
     if isinstance(measured, list) and measured:
@@ -118,6 +118,9 @@ def _marks(meta, flat, ours):
     emulated = flat.get(RUN + "emulated#all", [])
     devices = {plain(name) for name in emulated if name != "no"} if isinstance(emulated, list) else {"?"}
     marks += ["emulated: " + name for name in sorted(devices)]
+    wires = flat.get(RUN + "wire#all", [])
+    wires = {plain(name) for name in wires} if isinstance(wires, list) else {"?"}
+    marks += ["wire: " + name for name in sorted(wires)]
     if not ours:
         year = str(meta.get("timestamp", ""))[:4]
         marks.append("published " + year if year.isdigit() else "published")

@@ -1,0 +1,105 @@
+"""What a wire that rounds costs: the answers with every tensor rounded at the cuts, beside those of float32.
+
+A farm whose blocks send each other halves or bytes does not answer what the single device answers. So one process
+computes block after block what such a farm must answer, each part of a role rounding its own slice as its node does.
+The farm is held to these answers, which keeps the check of joins as fine as it was; their distance from the single
+device's is the error of the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from harness.errors import BadInputError
+from harness.farm.config import Address
+from harness.farm.local import is_local
+from harness.models.graph import FRAME
+from harness.partition.block import Block
+from harness.partition.codec import UnfitError, travelled
+from harness.partition.partition import INITIAL, Partition
+from harness.partition.wire import Wire
+
+Floats = npt.NDArray[np.float32]
+
+
+def rounded_outputs(cut: Partition, load: Callable[[Block], Callable[..., Any]], images: npt.NDArray[Any]) -> Floats:
+    """What a farm answers whose tensors are rounded between its roles.
+
+    Args:
+        cut: the partition, with its wire.
+        load: builds a block; one is held at a time.
+        images: (count, *shape of a frame).
+
+    Returns:
+        float32 (count, *shape of the output), which is not rounded itself.
+
+    Raises:
+        BadInputError: a tensor holds what the wire cannot carry; the message names its layer.
+    """
+    arrived: dict[str, list[Any]] = {FRAME: list(images)}
+    results: list[Any] = []
+    for role in cut.roles:
+        slices: dict[str, list[list[Any]]] = {tensor: [] for tensor in cut.outputs(role.name)}
+        for part in range(role.parts):
+            compute = load(cut.block(role.name, part))
+            frames = zip(*(arrived[tensor] for tensor in cut.inputs(role.name)), strict=True)
+            outputs = [compute(*inputs) for inputs in frames]
+            for tensor, found in zip(slices, zip(*outputs, strict=True), strict=True):
+                slices[tensor].append(list(found))
+        for tensor, parts in slices.items():
+            if tensor == cut.graph.output:
+                results = _joined(parts)
+            if any(target != INITIAL for target in cut.targets(tensor)):
+                arrived[tensor] = _joined([[_travelled(tensor, one, cut.wire) for one in part] for part in parts])
+    return np.stack(results)
+
+
+def threads_of(nodes: Sequence[dict[str, Any]]) -> int | None:
+    """Threads with which this machine can compute what the nodes compute, to the last bit; None where it cannot.
+
+    Args:
+        nodes: descriptions of all nodes; where one is on another machine, on a GPU, or has another number of threads,
+            nobody here adds up in the order that all of them do.
+    """
+    here = all(
+        is_local(Address(node["host"], node["port"])) and str(node["runtime"]).endswith(", cpu") for node in nodes
+    )
+    threads = {int(node["threads"]) for node in nodes}
+    return threads.pop() if here and len(threads) == 1 else None
+
+
+def wire_cost(cut: Partition, rounded: Floats, exact: Floats | None) -> dict[str, Any] | None:
+    """What a record tells of a wire that rounds; None for one that does not.
+
+    Args:
+        cut: the partition, with its wire.
+        rounded: answers (count, classes) with every tensor rounded at the cuts.
+        exact: those of float32; None where nothing was rounded.
+    """
+    if cut.wire is Wire.F32 or exact is None:
+        return None
+    return {
+        "encoding": cut.wire.value,
+        "errors": [float(error) for error in np.abs(rounded - exact).max(axis=-1)],
+        "same_class": [bool(same) for same in rounded.argmax(axis=-1) == exact.argmax(axis=-1)],
+        "f32_bytes_per_frame": replace(cut, wire=Wire.F32).frame_bytes,
+    }
+
+
+def _joined(parts: list[list[Any]]) -> list[Any]:
+    """One array for each image, from a list of parts that hold one for each."""
+    return [pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1) for pieces in zip(*parts, strict=True)]
+
+
+def _travelled(tensor: str, array: Floats, wire: Wire) -> Floats:
+    try:
+        return travelled(array, wire)
+    except UnfitError as error:
+        raise BadInputError(
+            f"{tensor} cannot travel as {wire}: it {error}", "leave out --wire, or use other weights"
+        ) from None

@@ -1,0 +1,92 @@
+"""A real farm whose blocks send each other half floats and bytes: held to its own reference, and to no other."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from farms import Farm
+from liars import liar
+
+from harness.bench.options import RunOptions
+from harness.bench.reference import Reference
+from harness.bench.session import plan_of, reference_for, run_benchmark
+from harness.records.check import check_record
+from harness.records.rules_frames import TOLERANCES, WIRE_TOLERANCES
+
+FRAMES = 20
+BYTES = {"f32": 150_528 + 2 * 25_088 + 2 * 8192 + 4000,
+         "fp16": 150_528 + 2 * 12_544 + 2 * 4096 + 4000,
+         "uint8": 150_528 + 2 * (6272 + 8) + 2 * (2048 + 8) + 4000}  # fmt: skip
+
+
+def _options(farm: Farm, wire: str) -> RunOptions:
+    return RunOptions(
+        model=None, target_name=farm.partition, farm_file=farm.file, frames=FRAMES, warmup=0, wire=wire, in_flight=8
+    )
+
+
+def _rounded(wire: str, farm: Farm, threads: int | None = None) -> Reference:
+    options = _options(farm, wire)
+    return reference_for(options, plan_of(options), threads)
+
+
+@pytest.mark.parametrize("wire", ["fp16", "uint8"])
+def test_a_farm_is_held_to_the_reference_of_its_wire(alexnet_farm: Farm, wire: str) -> None:
+    """One farm, each wire in turn: VALID to 1e-6, smaller messages, the error told and found again by the checker."""
+    record = run_benchmark(_options(alexnet_farm, wire))
+    assert record.verdict.valid, record.verdict.reasons
+    assert record.metrics["frames_verified"] == FRAMES
+    assert record.metrics["bytes_per_frame"] == BYTES[wire]
+    assert record.tolerance == TOLERANCES["cpu"]
+    assert record.metrics["wire_error"] > record.tolerance, "the check can tell that something was rounded"
+    document = {**json.loads(json.dumps(record.to_document())), "manifest": None}
+    audit = check_record(document)
+    assert [finding.passed for finding in audit.findings if finding.rule in ("wire", "counters", "tolerance")] == [
+        True,
+        True,
+        True,
+    ]
+    assert document["wire"]["f32_bytes_per_frame"] == BYTES["f32"]
+    assert audit.figures["wire_error"] == record.metrics["wire_error"] == max(document["wire"]["errors"])
+    assert any(note.startswith(f"{wire} between blocks") for note in record.verdict.notes)
+
+
+def test_no_wire_passes_for_another(alexnet_farm: Farm) -> None:
+    """The control: float32 results do not pass for half floats, nor the other way; float32 has no new field."""
+    nodes = len(alexnet_farm.processes())
+    rounded = _rounded("fp16", alexnet_farm, threads=max(1, len(os.sched_getaffinity(0)) // nodes))
+    record = run_benchmark(_options(alexnet_farm, "f32"), reference=rounded)
+    assert not record.verdict.valid
+    assert any("differ from the single-device reference" in reason for reason in record.verdict.reasons)
+    assert "wire" not in {**record.to_document(), **record.options, **record.plan}
+    assert "wire_error" not in record.metrics
+    assert record.metrics["bytes_per_frame"] == BYTES["f32"]
+    exact = replace(rounded, outputs=rounded.exact)
+    record = run_benchmark(_options(alexnet_farm, "fp16"), reference=exact)
+    assert not record.verdict.valid
+
+
+def test_another_arithmetic_has_a_wider_tolerance(alexnet_farm: Farm) -> None:
+    """Where the reference adds up otherwise than the nodes, values may be rounded the other way: VALID all the same."""
+    record = run_benchmark(_options(alexnet_farm, "fp16"), reference=_rounded("fp16", alexnet_farm))
+    assert record.tolerance == WIRE_TOLERANCES["fp16"]
+    assert record.verdict.valid, record.verdict.reasons
+    assert record.metrics["reference_separation"] >= 10 * record.tolerance
+
+
+def test_swapped_halves_do_not_pass_a_rounding_wire(alexnet_farm: Farm, tmp_path: Path) -> None:
+    """The check of joins is as fine as without rounding: a node that swaps its halves makes the run INVALID."""
+    environment = {**alexnet_farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")}
+    farm = replace(alexnet_farm, environment=environment)
+    with liar(farm, farm.document()["block3"][0], "swap"):
+        done = farm.command(
+            "run", "--target", str(farm.file), "--frames", "20", "--warmup", "0", "--wire", "uint8", "--json"
+        )
+    assert done.returncode == 1, done.stderr
+    record = json.loads(done.stdout)
+    assert record["verdict"]["status"] == "INVALID"
+    assert record["plan"]["wire"] == record["options"]["wire"] == record["wire"]["encoding"] == "uint8"
