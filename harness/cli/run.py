@@ -41,7 +41,7 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
 @click.option(
     "--wire",
-    type=click.Choice(list(Wire)),
+    type=click.Choice([wire.value for wire in Wire]),
     default=Wire.F32.value,
     show_default=True,
     help="How tensors travel between blocks: as they are, as half floats, or as bytes.",
