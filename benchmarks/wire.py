@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,8 +69,7 @@ def codec_times_s(size: int, rounds: int) -> dict[str, tuple[list[float], list[f
     """
     values = np.maximum(np.random.default_rng(SEED).standard_normal(size // 4, dtype=np.float32), np.float32(0))
     ways: dict[str, tuple[Callable[[Floats], Any], Callable[[Any], Any]]] = {
-        wire.value: (lambda array, wire=wire: encode(array, wire), lambda payload, wire=wire: decode(payload, wire))
-        for wire in Wire
+        wire.value: (partial(encode, wire=wire), partial(decode, wire=wire)) for wire in Wire
     }
     ways[CAST] = (
         lambda array: array.astype("<f2").data.cast("B"),
@@ -155,7 +155,7 @@ def farm_page(name: str, found: dict[str, list[dict[str, float]]]) -> list[str]:
 
 
 def _ms(found: Spread) -> str:
-    return Spread(*(1000 * one for one in (found.median, found.low, found.high)), found.count).show(3)
+    return Spread(1000 * found.median, 1000 * found.low, 1000 * found.high, found.count).show(3)
 
 
 @click.command()

@@ -213,7 +213,7 @@ MUTATIONS: Final = (
     M("rounded", "counters", "a smaller error of the wire", times("metrics.wire_error", 0.5)),
     M("rounded", "counters", "every class the same", put("metrics.wire_top1", 1.0)),
     M("farm", "counters", "an error without a wire", put("metrics.wire_error", 0.0)),
-    M("rounded", "tolerance", "the tolerance of bytes for halves", put("tolerance", 1e-4)),
+    M("rounded", "tolerance", "more than a tenth of what tells images apart", put("tolerance", 1.1e-4)),
     M("rounded", "form", "a wire that there is not", put("wire.encoding", "int4")),
     M("farm", "counters", "less CPU time", times("metrics.nodes_cpu_s", 0.5)),
     M("farm", "counters", "less memory", times("metrics.nodes_rss_bytes", 0.5)),

@@ -12,7 +12,7 @@ from harness.errors import BadInputError
 from harness.partition.wire import Wire
 from harness.plan.plan import QUEUE_FRAMES
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Series
-from harness.records.rules_frames import TOLERANCES, WIRE_TOLERANCES
+from harness.records.rules_frames import TOLERANCES
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
@@ -46,7 +46,7 @@ class RunOptions:
         adapt: go on when devices fail, leave or join; without it a run ends, because its figures belong to the
             farm that its record describes.
         wire: how tensors travel between the blocks of a farm: "f32", "fp16" or "uint8".
-        alike: the reference of a wire that rounds is computed with the nodes' own arithmetic, to the last bit.
+        held_to: tolerance of a wire that rounds, where the reference cannot be computed as the nodes compute.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -69,7 +69,7 @@ class RunOptions:
     official: bool = False
     adapt: bool = False
     wire: str = Wire.F32.value
-    alike: bool = False
+    held_to: float | None = None
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -135,8 +135,7 @@ class RunOptions:
     @property
     def tolerance(self) -> float:
         """Largest absolute difference to the reference that counts as equal."""
-        exact = self.wire == Wire.F32 or self.alike
-        return TOLERANCES[self.device] if exact else WIRE_TOLERANCES[self.wire]
+        return TOLERANCES[self.device] if self.held_to is None else self.held_to
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""

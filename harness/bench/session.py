@@ -40,7 +40,7 @@ from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
 from harness.records.rules_devices import throttling_finding
-from harness.records.rules_frames import LEAST_IMAGES
+from harness.records.rules_frames import LEAST_IMAGES, unlike_tolerance
 from harness.records.rules_wire import wire_figures
 from harness.records.window import window_metrics
 from harness.rpc import event_loop
@@ -157,7 +157,8 @@ def _farm(
     progress.phase("computing the reference")
     threads = threads_of(nodes)
     reference = reference or reference_for(options, plan, threads)
-    options = replace(options, alike=threads is not None and reference.threads == threads)
+    if reference.exact is not None and (threads is None or reference.threads != threads):
+        options = replace(options, held_to=unlike_tolerance(reference.separation))
     started_utc = _now_utc()
     account, auth = Account(), authentication(plan.farm)
     target = {

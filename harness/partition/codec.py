@@ -120,7 +120,7 @@ def _half_bits(bits: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     if signed and sizes.max() > _LARGEST_BITS:
         raise OverflowError
     exponents = np.maximum(sizes & _EXPONENT, _SMALLEST_EXPONENT)
-    found = exponents + _THIRTEEN
+    found: npt.NDArray[np.uint32] = exponents + _THIRTEEN
     as_floats = found.view(np.float32)
     as_floats += sizes.view(np.float32)
     found -= exponents
@@ -140,7 +140,7 @@ def _steps(array: Floats) -> memoryview:
     if step < _SMALLEST_STEP:
         step = np.float32(0)
     payload = np.empty(SCALE_BYTES + array.size, dtype=np.uint8)
-    _SCALE.pack_into(payload, 0, least, step)
+    _SCALE.pack_into(payload.data, 0, least, step)
     codes = payload[SCALE_BYTES:].reshape(array.shape)
     if step:
         scaled = array - least

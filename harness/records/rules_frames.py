@@ -16,9 +16,6 @@ from harness.records.window import window_metrics
 
 TOLERANCES: Final = {"cpu": 1e-6, "gpu": 1e-5}
 """Largest difference of a softmax output that may count as equal: two float32 CPU runs; a GPU and the CPU reference."""
-WIRE_TOLERANCES: Final = {"fp16": 3e-5, "uint8": 2e-4}
-"""The same where tensors are rounded between blocks that compute with another arithmetic than the reference: a sum that
-ends in another last bit lets a value be rounded the other way (decision 0019 has the measurement)."""
 SEPARATION: Final = 10.0
 """References of two images must differ by this many tolerances, or an equality check proves nothing."""
 LEAST_IMAGES: Final = 8
@@ -27,6 +24,7 @@ BATCHES: Final = 10
 UNSTABLE: Final = 0.10
 """Standard deviation over mean of the batches' rates from which a run is called unstable (pyperf's threshold)."""
 _SAME: Final = 1e-9
+_JUST_BELOW: Final = 1 - 1e-9
 _BRIEF_S: Final = 0.1
 """A window that had to last for some time may end so much before: its edges are frames."""
 _OUT_OF_STEP: Final = 1e-3
@@ -39,6 +37,15 @@ _FROM_ELSEWHERE: Final = {
     *ENERGY_FIGURES,
 }
 """Figures that other rules make again: from the nodes, the plan, the trace."""
+
+
+def unlike_tolerance(separation: float) -> float:
+    """The tolerance of a wire that rounds between nodes that add up in another order than the reference.
+
+    A sum that ends in another last bit lets a value be rounded the other way, which moves an output by as much as all
+    rounding together (decision 0019). So this is the widest at which two images can still be told apart.
+    """
+    return max(TOLERANCES["cpu"], separation / SEPARATION * _JUST_BELOW)
 
 
 def frames_of(document: dict[str, Any]) -> list[FrameSample]:
@@ -227,9 +234,9 @@ def _image_problems(document: dict[str, Any], frames: list[FrameSample]) -> list
 def _tolerance(document: dict[str, Any]) -> list[str]:
     # The nodes of a farm compute on processors: the looser bound is for one GPU against the CPU's reference.
     device = "gpu" if document["target"]["kind"] == "host" and document["target"].get("device") == "gpu" else "cpu"
-    wire = wire_of(document)
-    allowed = TOLERANCES[device] if wire == "f32" else WIRE_TOLERANCES[wire]
-    where = f"on a {device}" if wire == "f32" else f"with a wire of {wire}"
+    allowed, where = TOLERANCES[device], f"on a {device}"
+    if (wire := wire_of(document)) != "f32":
+        allowed, where = unlike_tolerance(document["metrics"].get("reference_separation", 0.0)), f"with {wire} messages"
     return [f"{document['tolerance']:g} {where}, allowed is {allowed:g}"] if document["tolerance"] > allowed else []
 
 

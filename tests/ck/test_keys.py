@@ -96,6 +96,18 @@ def test_options_of_a_farm_key(key, tmp_path):
         tmp_path / "ip",
     )
     assert options.target_name == tmp_path.name
+    assert options.wire == "f32"
+    assert options_of(key.name, {"CK_TARGET_PATH": str(tmp_path), "WIRE": "fp16"}).wire == "fp16"
+
+
+@pytest.mark.parametrize("value", ["", "FP16", "int8", "fp16 ", "0"])
+def test_wrong_wire(value, tmp_path):
+    """WIRE that names no encoding is refused with its value, and any rounding on a single device."""
+    (tmp_path / "ip").write_text("{}")
+    with pytest.raises(BadInputError, match=r"WIRE is '.*', which is no wire"):
+        options_of("benchmark-alexnet-farm-5-nodes", {"CK_TARGET_PATH": str(tmp_path), "WIRE": value})
+    with pytest.raises(BadInputError, match="--wire is for farms"):
+        options_of("benchmark-alexnet-single-device-cpu", {"WIRE": "fp16"})
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "", " 5", "5.0", "1e3", "\u0665", "9" * 30])

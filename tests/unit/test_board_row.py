@@ -40,9 +40,12 @@ def test_figures_come_from_the_checker_alone() -> None:
         ({"energy": "yes"}, ("virtual",)),
         ({"emulated": "rpi3"}, ("emulated: rpi3",)),
         ({"emulated": ["rpi3"]}, ("emulated: unknown",)),
+        ({"wire": {"encoding": "uint8"}}, ("wire: uint8",)),
+        ({"wire": {"encoding": "<b>"}}, ("wire: unknown",)),
+        ({"wire": "fp16"}, ("wire: unknown",)),
         (
-            {"emulated": "rpi3", "power": "x", "measured": False, "kind": "quick"},
-            ("emulated: rpi3", "virtual", "quick"),
+            {"emulated": "rpi3", "wire": {"encoding": "fp16"}, "power": "x", "measured": False, "kind": "quick"},
+            ("emulated: rpi3", "wire: fp16", "virtual", "quick"),
         ),
     ],
 )
@@ -80,6 +83,19 @@ def test_kinds_of_figures_never_share_a_frontier() -> None:
     assert measured.basis(energy) != virtual.basis(energy)
     assert len({one.basis(speed) for one in (measured, emulated, published)}) == 3
     assert len({one.basis(energy) for one in (measured, virtual, emulated, published)}) == 4
+
+
+def test_a_wire_that_rounds_is_another_row() -> None:
+    """Proves that float32 and each rounding wire have a label, a frontier and a command of their own."""
+    rows = [found(document()).row]
+    for wire in ("fp16", "uint8"):
+        content = document(wire={"encoding": wire})
+        content["options"]["wire"] = wire
+        rows.append(found(content).row)
+    assert [one.wire for one in rows] == ["", "fp16", "uint8"]
+    assert [one.label for one in rows][1:] == [f"farm-5-local (5 devices, {wire} wire)" for wire in ("fp16", "uint8")]
+    assert len({one.basis(("ips",)) for one in rows}) == len({one.label for one in rows}) == 3
+    assert [" --wire " in one.command for one in rows] == [False, True, True]
 
 
 def test_the_order_puts_usable_rows_first() -> None:

@@ -155,6 +155,8 @@ def assert_refused(ended: Ended, code: int, *named: str) -> None:
             ["--in-flight", "for farms"],
         ),
         (["run", "--target", "host", "--model", "alexnet", "--rate", "2"], 2, ["--rate", "for farms"]),
+        (["run", "--target", "host", "--model", "alexnet", "--wire", "fp16"], 2, ["--wire is for farms"]),
+        (["run", "--target", "farm-5-local", "--wire", "int4", "--dry-run"], 2, ["'int4'", "'f32', 'fp16', 'uint8'"]),
         (
             ["run", "--target", "host", "--model", "alexnet", "--partition", "alexnet-5"],
             2,
@@ -424,6 +426,17 @@ def test_a_dry_run_of_a_farm_is_json(iot_farm: Command, tmp_path: Path, target: 
     assert told["options"]["frames"] == 50
     assert told["plan"]["edges"][0]["from"] == told["plan"]["edges"][-1]["to"] == "initial"
     assert files_below(tmp_path) == set()
+
+
+@pytest.mark.parametrize(("wire", "size"), [("f32", 221_088), ("fp16", 187_808), ("uint8", 171_200)])
+def test_a_dry_run_tells_the_bytes_of_a_wire(iot_farm: Command, wire: str, size: int) -> None:
+    """The plan is that of the wire, in the table and in JSON; float32 is not named, and what it was."""
+    told = json.loads(iot_farm("run", "--target", "farm-5-local", "--wire", wire, "--dry-run", "--json").out)
+    assert told["plan"]["bytes_per_frame"] == size
+    assert (told["plan"].get("wire"), told["options"].get("wire")) == ((None, None) if wire == "f32" else (wire, wire))
+    shown = iot_farm("run", "--target", "farm-5-local", "--wire", wire, "--dry-run").out
+    assert f"{size:,} payload bytes per frame" in shown
+    assert (f"{wire} between blocks" in shown) == (wire != "f32")
 
 
 def test_a_dry_run_is_a_table(iot_farm: Command) -> None:

@@ -1,5 +1,6 @@
 """Kept references are those that would be computed, for exactly the same question; whatever is damaged is not used."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 from harness.bench import kept_reference
 from harness.bench.kept_reference import kept_or_computed
 from harness.bench.reference import Reference, compute_reference
+from harness.models.frames import frame_pool
 from harness.partition.paper import partition
+from harness.partition.wire import Wire
 
 QUESTION = {"seed": 7, "weights": None, "count": 2, "blocks": ()}
 
@@ -89,6 +92,35 @@ def test_what_the_answers_depend_on(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as changed:
             changed.setattr(kept_reference, name, lambda *_: "other")
             assert plain != key("alexnet", 7, None, 2, ())
+
+
+def test_each_wire_and_each_cut_is_another_question() -> None:
+    """A rounded reference counts for its encoding, its cuts and its number of threads alone."""
+    cuts = [replace(partition(name), wire=wire) for name in ("vgg16-9", "vgg16-11") for wire in (Wire.FP16, Wire.UINT8)]
+    keys = [kept_reference._key("vgg16", 7, None, 2, (), cut, threads) for cut in cuts for threads in (None, 1)]
+    keys.append(kept_reference._key("vgg16", 7, None, 2, ()))
+    assert len(set(keys)) == len(keys) == 9
+    # Replicas compute the same, so they are no other question.
+    more = replace(cuts[2], roles=(replace(cuts[2].roles[0], replicas=2), *cuts[2].roles[1:]))
+    assert kept_reference._key("vgg16", 7, None, 2, (), more) == keys[4]
+
+
+def test_a_rounded_reference_is_kept_with_both_answers(tmp_path: Path) -> None:
+    """What was rounded and what was not come back with the same bits; a change of either is found."""
+    images = frame_pool(7, 2, (224, 224, 3))
+    rounded, exact = (np.random.default_rng(seed).random((2, 1000), np.float32) for seed in (1, 2))
+    kept = Reference(images, rounded, "seed:1:7", "00ff", (), exact, 1)
+    path = tmp_path / "kept.npz"
+    kept_reference._write(path, kept)
+    found = kept_reference._read(path, "alexnet", 7, 2, 0)
+    assert same(kept, found)
+    assert np.array_equal(found.exact, exact)
+    assert found.threads == 1
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["exact"][0, 0] += 1
+    np.savez(path, **arrays)
+    assert kept_reference._read(path, "alexnet", 7, 2, 0) is None
 
 
 def test_weights_file_by_content(tmp_path: Path) -> None:

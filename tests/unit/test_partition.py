@@ -1,5 +1,6 @@
 """Partitions: the paper's cuts have the published sizes, and every other cut follows from the graph."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from harness.models.catalogue import model
 from harness.models.graph import FRAME, Conv2D, Dense, Flatten, MaxPool2D, ModelGraph, Rescale
 from harness.partition.paper import partition, partition_for, partition_names
 from harness.partition.partition import INITIAL, Edge, Partition, Role
+from harness.partition.wire import Wire
 
 ROOT = Path(__file__).parents[2]
 ALEXNET_ROLES = {"block1": 1, "block2": 2, "block3": 1}
@@ -324,3 +326,16 @@ def test_a_farm_that_does_not_fit_is_named(nodes: dict[str, int], options: dict[
         partition_for(farm_with(nodes), **options)
     assert told in caught.value.message
     assert_told_well(caught.value)
+
+
+@pytest.mark.parametrize("name", partition_names())
+def test_a_wire_changes_what_travels_between_roles_alone(name):
+    """Frames and results keep their bytes; between roles halves take half, bytes a quarter and eight a message."""
+    exact = partition(name)
+    for wire, per_value, more in ((Wire.FP16, 2, 0), (Wire.UINT8, 1, 8)):
+        for edge, before in zip(replace(exact, wire=wire).edges, exact.edges, strict=True):
+            outside = INITIAL in (edge.source, edge.target)
+            size = before.message_bytes if outside else before.message_bytes // 4 * per_value + more
+            assert edge == replace(before, message_bytes=size)
+    assert replace(exact, wire=Wire.F32) == exact
+    assert exact.largest_message_bytes == max(edge.message_bytes for edge in exact.edges if edge.target != INITIAL)
