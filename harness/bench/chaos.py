@@ -18,7 +18,7 @@ from harness.bench.session import run_benchmark
 from harness.errors import FarmError
 from harness.farm.config import Address
 from harness.node.fleet import Fleet
-from harness.node.launch import last_words
+from harness.node.processes import last_words
 from harness.plan.plan import Plan
 from harness.records.record import FrameSample, Record
 

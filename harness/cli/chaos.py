@@ -59,8 +59,9 @@ def chaos(
     from harness.errors import BadInputError
     from harness.farm.key_folder import require_trust
     from harness.node.blocks import NodeOptions, local_placements
+    from harness.node.commands import node_command
     from harness.node.fleet import Fleet
-    from harness.node.launch import node_command, state_folder
+    from harness.node.processes import state_folder
     from harness.node.serve import refuse_taken_port
     from harness.records.store import require_writable, results_folder
 

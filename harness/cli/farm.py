@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,16 @@ import click
 
 from harness.cli.farm_keys import keys
 from harness.cli.farm_live import join, leave, watch
-from harness.cli.options import insecure_lan_option, json_option, node_options
+from harness.cli.options import apart_option, insecure_lan_option, json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
 if TYPE_CHECKING:
     from harness.bench.preflight import NodeReport
+    from harness.node.background import Start
     from harness.plan.plan import Plan
     from harness.runtime.device import Device
+
+_LOOK_S = 0.3
 
 
 @click.group()
@@ -50,6 +53,7 @@ for _command in (keys, watch, join, leave):
     help="Seconds to get ready.",
 )
 @node_options
+@apart_option
 @insecure_lan_option
 def up(
     target: str,
@@ -61,6 +65,7 @@ def up(
     threads: int | None,
     keep_cores: bool,
     device: Device,
+    apart: bool,
 ) -> None:
     """Start every node of TARGET whose address belongs to this machine, and wait until all are ready.
 
@@ -72,24 +77,30 @@ def up(
       iot-farm farm up farm-5-local
       iot-farm farm up farm.json --seed 7 --threads 1
     """
-    from harness.errors import FarmError, UserError
-    from harness.node.blocks import NodeOptions
-    from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
+    from harness.node.forked_start import fork_server, may_fork
 
-    farm_file = find_farm(target)
-    plan = farm_plan(farm_file, model_name=model_name, partition=partition)
-    if any(node.process() for node in started_nodes(target)):
-        raise UserError(f"nodes of {target} are up already", f"iot-farm farm status {target}, or farm down {target}")
-    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, keep_cores=keep_cores)
-    started = start_nodes(target, farm_file, plan, options)
-    try:
-        _wait_until_ready(plan, {node.address for node in started}, lambda: require_alive(started), timeout_s)
-    except BaseException as error:
-        stop_started(started)
-        forget(target)
-        if isinstance(error, FarmError):
-            error.hint = f"{error.hint}; all nodes of {target} are stopped"
-        raise
+    # The server imports while the farm is looked up.
+    with nullcontext() if apart or not may_fork(device) else fork_server(background=True) as server:
+        from harness.errors import FarmError, UserError
+        from harness.node.background import start_nodes
+        from harness.node.blocks import NodeOptions
+        from harness.node.processes import forget, started_nodes
+
+        farm_file = find_farm(target)
+        plan = farm_plan(farm_file, model_name=model_name, partition=partition)
+        if any(node.process() for node in started_nodes(target)):
+            hint = f"iot-farm farm status {target}, or farm down {target}"
+            raise UserError(f"nodes of {target} are up already", hint)
+        options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, keep_cores=keep_cores)
+        start = start_nodes(target, farm_file, plan, options, server)
+        try:
+            with start:
+                _wait_until_ready(plan, start, timeout_s)
+        except BaseException as error:
+            forget(target)
+            if isinstance(error, FarmError):
+                error.hint = f"{error.hint}; all nodes of {target} are stopped"
+            raise
 
 
 @farm.command(short_help="Ask every node who it is.")
@@ -125,7 +136,8 @@ def down(target: str) -> None:
     Example:
       iot-farm farm down farm-5-local
     """
-    from harness.node.launch import forget, started_nodes, stop_remaining, stop_started
+    from harness.node.launch import stop_remaining
+    from harness.node.processes import forget, started_nodes, stop_started
 
     started = started_nodes(target)
     stopped = stop_started(started)
@@ -140,29 +152,38 @@ def down(target: str) -> None:
     click.echo(f"{stopped} nodes stopped" if stopped else f"no node of {target} was running on this machine")
 
 
-def _wait_until_ready(plan: Plan, addresses: set[str], check_alive: Callable[[], None], timeout_s: float) -> None:
-    from harness.bench.preflight import ask_nodes
+def _wait_until_ready(plan: Plan, start: Start, timeout_s: float) -> None:
+    import harness.bench.preflight  # noqa: F401  while the nodes start, not when they are ready
     from harness.errors import FarmError
 
     begun_s = time.monotonic()
-    ready: set[str] = set()
+    names = {str(placement.address): str(placement) for placement in plan.placements}
+    told: set[str] = set()
     while True:
-        for report in asyncio.run(ask_nodes(plan)):
-            address = str(report.placement.address)
-            if address not in addresses or address in ready or report.description is None:
-                continue
-            if report.problem:
-                raise report.problem
-            ready.add(address)
+        start.wait(_LOOK_S)
+        ready = _answering(plan, start.addresses) if start.said_ready is None else start.said_ready
+        for address in sorted(ready - told):
+            told.add(address)
             elapsed_s = time.monotonic() - begun_s
-            click.echo(f"[{len(ready)}/{len(addresses)}] {report.placement} is ready after {elapsed_s:.1f} s")
-        if ready == addresses:
+            click.echo(f"[{len(told)}/{len(start.addresses)}] {names[address]} is ready after {elapsed_s:.1f} s")
+        # What a node says of itself is not taken for granted: in the end all of them are asked.
+        if told == start.addresses and _answering(plan, start.addresses) == start.addresses:
             return
-        check_alive()
         if time.monotonic() - begun_s > timeout_s:
-            missing = ", ".join(sorted(addresses - ready))
+            missing = ", ".join(sorted(start.addresses - told))
             raise FarmError(f"not ready after {timeout_s:.0f} s: {missing}", "a slow machine needs a longer --timeout")
-        time.sleep(0.3)
+
+
+def _answering(plan: Plan, addresses: set[str]) -> set[str]:
+    """Those of the addresses where a node answers; raises FarmError where one is not what the plan says."""
+    from harness.bench.preflight import ask_nodes
+
+    found = {str(report.placement.address): report for report in asyncio.run(ask_nodes(plan))}
+    answering = {address for address in addresses if found[address].description is not None}
+    for address in answering:
+        if problem := found[address].problem:
+            raise problem
+    return answering
 
 
 def _report_line(report: NodeReport) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.options import insecure_lan_option, node_options
+from harness.cli.options import apart_option, insecure_lan_option, node_options
 
 if TYPE_CHECKING:
     from harness.runtime.device import Device
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @click.option("--core", type=click.IntRange(0), help="With --address: the core that the node computes on.")
 @click.option("--spare", is_flag=True, help="With --address: a device that the farm file does not name; see farm join.")
 @click.option("--stop-on-eof", is_flag=True, hidden=True)
+@click.option("--fork-server", hidden=True)
 @node_options
+@apart_option
 @insecure_lan_option
 def node(
     target: str,
@@ -27,6 +29,7 @@ def node(
     core: int | None,
     spare: bool,
     stop_on_eof: bool,
+    fork_server: str | None,
     partition: str | None,
     model_name: str | None,
     seed: int,
@@ -34,6 +37,7 @@ def node(
     threads: int | None,
     keep_cores: bool,
     device: Device,
+    apart: bool,
 ) -> None:
     """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
 
@@ -68,11 +72,16 @@ def node(
         keep_cores=keep_cores,
         stop_on_eof=stop_on_eof,
     )
-    if address is not None:
+    if fork_server is not None:
+        from harness.node.births import Request
+        from harness.node.fork_server import run_fork_server
+
+        run_fork_server(plan, options, Request.from_line(fork_server))
+    elif address is not None:
         try:
             where = Address.parse(address, NODE_PORT)
         except ValueError as error:
             raise BadInputError(f"--address: {error}", "write HOST or HOST:PORT") from None
         serve(plan, Placement(where, SPARE, 0, 1, 0, 1) if spare else plan.at(where), options)
     else:
-        run_foreground(farm_file, plan, options, click.echo)
+        run_foreground(farm_file, plan, options, click.echo, apart=apart)

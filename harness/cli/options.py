@@ -49,6 +49,13 @@ def node_options(command: F) -> F:
     return command
 
 
+def apart_option(command: F) -> F:
+    """`--apart`: nodes share no start."""
+    return click.option(
+        "--apart", is_flag=True, help="Start each node as a process of its own, which imports and draws for itself."
+    )(command)
+
+
 def insecure_lan_option(command: F) -> F:
     """`--insecure-lan`: kept in the environment, where the processes that this one starts find it too."""
 

@@ -92,18 +92,45 @@ class SeededWeights:
 
     def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
         """Weights of one layer; see `WeightSource.layer`."""
-        weights: dict[str, Floats] = {}
+        weights: dict[str, Floats] = {
+            parameter: aligned_empty(shape, np.float32)
+            for parameter, shape in part_shapes(graph, name, part, parts).items()
+        }
+        self.fill(graph, name, {part: weights}, parts)
+        return weights
+
+    def fill(self, graph: ModelGraph, name: str, targets: Mapping[int, Mapping[str, Floats]], parts: int = 1) -> None:
+        """Draw slices of one layer into memory that is there; the layer is drawn once, however many there are.
+
+        Args:
+            graph: the model.
+            name: a layer of it.
+            targets: part -> parameter -> C-contiguous float32 array of the slice's shape, see `part_shapes`.
+            parts: number of equal slices.
+        """
         for parameter, shape in graph.parameter_shapes(name).items():
-            columns = part_columns(shape[-1], part, parts)
+            pieces = [(part_columns(shape[-1], part, parts), arrays[parameter]) for part, arrays in targets.items()]
             if parameter == "kernel":
                 limit = _glorot_limit(shape)
                 if name == graph.output:
                     limit *= LOGITS_GAIN.get(graph.name, 1.0)
-                source = stream("weights", SCHEME, graph.name, name, self.seed)
-                weights[parameter] = _uniform(source, shape, columns, limit)
+                _draw_uniform(stream("weights", SCHEME, graph.name, name, self.seed), shape, pieces, limit)
             else:
-                weights[parameter] = np.zeros(columns.stop - columns.start, dtype=np.float32)
-        return weights
+                for _, array in pieces:
+                    array.fill(0.0)
+
+
+def part_shapes(graph: ModelGraph, name: str, part: int, parts: int) -> dict[str, Shape]:
+    """Shapes of a slice of a layer's weights, by parameter.
+
+    Raises:
+        ValueError: the columns do not divide into that many parts, or there is no such part.
+    """
+    shapes = {}
+    for parameter, shape in graph.parameter_shapes(name).items():
+        columns = part_columns(shape[-1], part, parts)
+        shapes[parameter] = (*shape[:-1], columns.stop - columns.start)
+    return shapes
 
 
 def part_columns(units: int, part: int, parts: int) -> slice:
@@ -156,15 +183,15 @@ def _glorot_limit(kernel: Shape) -> float:
     return math.sqrt(6.0 / (fan_in + fan_out))
 
 
-def _uniform(source: np.random.PCG64, shape: Shape, columns: slice, limit: float) -> Floats:
-    """Some columns of a kernel that is uniform in [-limit, limit] and drawn row by row as a whole."""
+def _draw_uniform(source: np.random.PCG64, shape: Shape, pieces: Sequence[tuple[slice, Floats]], limit: float) -> None:
+    """Columns of a kernel that is uniform in [-limit, limit] and drawn row by row as a whole."""
     width = shape[-1]
     rows = math.prod(shape[:-1])
-    result: Floats = aligned_empty((rows, columns.stop - columns.start), np.float32)
+    flat = [(columns, array.reshape(rows, -1)) for columns, array in pieces]
     scale = np.float32(limit / 2**31)
     step = max(2, _CHUNK_FLOATS // width // 2 * 2)  # even, so that no chunk but the last ends in half a word
     for start in range(0, rows, step):
         stop = min(start + step, rows)
         integers = draw_int32(source, (stop - start) * width).reshape(stop - start, width)
-        np.multiply(integers[:, columns], scale, out=result[start:stop], dtype=np.float32, casting="unsafe")
-    return result.reshape(*shape[:-1], -1)
+        for columns, array in flat:
+            np.multiply(integers[:, columns], scale, out=array[start:stop], dtype=np.float32, casting="unsafe")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import harness
 from harness.farm.local import is_local
-from harness.models.weights import model_fingerprint
+from harness.models.graph import ModelGraph
+from harness.models.weights import Floats, WeightSource, model_fingerprint
 from harness.node.seats import ComputedBlock
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share, shares_of
@@ -70,8 +72,44 @@ def local_placements(plan: Plan) -> tuple[Placement, ...]:
     return tuple(placement for placement in plan.placements if is_local(placement.address))
 
 
-def keras_blocks(plan: Plan, options: NodeOptions) -> BlockSource:
+class _LazyWeights:
+    """A source of weights that is opened when it is first asked."""
+
+    def __init__(self, graph: ModelGraph, options: NodeOptions) -> None:
+        self._graph = graph
+        self._options = options
+
+    @cached_property
+    def _source(self) -> WeightSource:
+        return weight_source(self._graph, seed=self._options.seed, weights=self._options.weights)
+
+    @property
+    def identity(self) -> str:
+        return self._source.identity
+
+    def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
+        return self._source.layer(graph, name, part, parts)
+
+
+def lazy_weights(plan: Plan, options: NodeOptions) -> WeightSource:
+    """The weights that a node's options name, looked for only when they are needed.
+
+    Raises:
+        BadInputError: at first use; the weights file does not fit.
+    """
+    return _LazyWeights(plan.partition.graph, options)
+
+
+def keras_blocks(
+    plan: Plan, options: NodeOptions, weights: WeightSource | None = None, tried: frozenset[Share] = frozenset()
+) -> BlockSource:
     """Blocks of the plan's model, computed by TensorFlow.
+
+    Args:
+        plan: the run's plan.
+        options: device, threads, and where weights come from.
+        weights: those weights where they are at hand already, as in a forked node.
+        tried: shares that a twin of this process tries out, with the same code and the same bytes.
 
     Raises:
         BadInputError: the weights file does not fit.
@@ -79,9 +117,11 @@ def keras_blocks(plan: Plan, options: NodeOptions) -> BlockSource:
     """
     graph = plan.partition.graph
     configure(options.device, options.threads_here(plan))
-    weights = weight_source(graph, seed=options.seed, weights=options.weights)
+    weights = weights or weight_source(graph, seed=options.seed, weights=options.weights)
     return BlockSource(
-        load=lambda share: load_block(plan.partition.block(share.role, share.part), weights),
+        load=lambda share: load_block(
+            plan.partition.block(share.role, share.part), weights, try_out=share not in tried
+        ),
         weights=weights.identity,
         model=model_fingerprint(graph, weights.identity),
         runtime=", ".join(f"{name} {version}" for name, version in versions().items()) + f", {options.device}",

@@ -1,226 +1,76 @@
-"""Start and stop the nodes of a farm on this machine, each in a process of its own."""
+"""The nodes of this machine in the foreground: they end with the process that started them."""
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import psutil
+from typing import Protocol
 
 from harness.errors import BadInputError, FarmError
 from harness.farm.key_folder import require_trust
 from harness.node.blocks import NodeOptions, local_placements
+from harness.node.commands import births, common_arguments, node_command, shared_cores
+from harness.node.forked_start import ForkedStart, fork_server, may_fork
+from harness.node.own_process import adopt_grandchildren
 from harness.node.serve import refuse_taken_port, serve
-from harness.partition.paper import partition_names
-from harness.plan.cores import deal_cores
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
 from harness.rpc.security import security_of
 
-STATE_VARIABLE = "IOT_FARM_STATE"
-"""Environment variable that names the folder of process lists and logs."""
-
 _STOP_S = 10.0
+_LOOK_S = 0.2
 
 
-@dataclass(frozen=True)
-class StartedNode:
-    """A node process that `farm up` started.
-
-    Attributes:
-        address: where it listens.
-        pid: process id; with `created`, the process's start time, it is never mistaken for another one.
-        log: file that takes its output.
-    """
-
-    address: str
-    pid: int
-    created: float
-    log: str
-
-    def process(self) -> psutil.Process | None:
-        """The running process, or None when it has ended."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < 1.0
-            return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
+class _Children(Protocol):
+    def ended(self) -> tuple[str, int] | None:
+        """Address and exit code of a node that has ended, if there is one."""
+        ...
 
 
-def state_folder(target: str) -> Path:
-    """Folder of a target's process list and logs: below $IOT_FARM_STATE, else the user's state folder."""
-    root = os.environ.get(STATE_VARIABLE)
-    if root:
-        base = Path(root)
-    else:
-        base = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "iot-farm"
-    return base / "".join(c if c.isalnum() or c in "-_." else "_" for c in target)
-
-
-def node_command(
-    farm_file: Path, plan: Plan, placement: Placement, options: NodeOptions, core: int | None = None
-) -> list[str]:
-    """The command line of one node; `core` is the one that it keeps to."""
-    command = [sys.executable, "-m", "harness", "node", "--target", str(farm_file.resolve())]
-    if plan.partition.name in partition_names():
-        command += ["--partition", plan.partition.name]
-    command += ["--address", str(placement.address), "--seed", str(options.seed), "--device", options.device]
-    # Siblings share the cores, which one process alone cannot see.
-    threads = options.threads or max(1, len(os.sched_getaffinity(0)) // len(local_placements(plan)))
-    command += ["--threads", str(threads)]
-    if core is not None:
-        command += ["--core", str(core)]
-    if options.weights is not None:
-        command += ["--weights", str(options.weights.resolve())]
-    return command
-
-
-def shared_cores(placements: tuple[Placement, ...], plan: Plan, options: NodeOptions) -> dict[Placement, int]:
-    """The core of each node of this machine; empty where the system chooses."""
-    one_thread_each = options.threads in {None, 1} and options.device == "cpu"
-    if not (options.keep_cores and one_thread_each):
-        return {}
-    return deal_cores(plan, placements, sorted(os.sched_getaffinity(0)))
-
-
-def start_nodes(target: str, farm_file: Path, plan: Plan, options: NodeOptions) -> list[StartedNode]:
-    """Start every node of this machine in the background; returns at once, before they are ready.
-
-    Raises:
-        BadInputError: a port is taken, no address of the farm belongs to this machine, or it has no keys.
-    """
-    placements = _mine(plan)
-    require_trust(plan.farm)
-    for placement in placements:
-        refuse_taken_port(placement.address)
-    folder = state_folder(target)
-    folder.mkdir(parents=True, exist_ok=True)
-    cores = shared_cores(placements, plan, options)
-    started: list[StartedNode] = []
-    try:
-        for placement in placements:
-            log = folder / f"{placement.role}-{placement.address.host}-{placement.address.port}.log"
-            with log.open("wb") as stream:
-                process = subprocess.Popen(  # noqa: S603  our own command line
-                    node_command(farm_file, plan, placement, options, cores.get(placement)),
-                    stdin=subprocess.DEVNULL,
-                    stdout=stream,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            created = psutil.Process(process.pid).create_time()
-            started.append(StartedNode(str(placement.address), process.pid, created, str(log)))
-            _write_state(folder, started)
-    except BaseException:
-        stop_started(started)
-        raise
-    return started
-
-
-def started_nodes(target: str) -> list[StartedNode]:
-    """The nodes that `farm up` started for a target, whether they still run or not."""
-    try:
-        entries = json.loads((state_folder(target) / "nodes.json").read_text(encoding="utf-8"))
-        return [StartedNode(**entry) for entry in entries]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError):
-        return []
-
-
-def require_alive(started: list[StartedNode]) -> None:
-    """Make sure that no started node has ended.
-
-    Raises:
-        FarmError: one has; the message carries the last line that it wrote.
-    """
-    for node in started:
-        if node.process() is None:
-            raise FarmError(f"the node at {node.address} ended: {last_words(Path(node.log))}", f"its log is {node.log}")
-
-
-def stop_started(started: list[StartedNode]) -> int:
-    """Stop node processes and wait for their end; returns how many were running."""
-    running = [process for node in started if (process := node.process())]
-    for process in running:
-        process.terminate()
-    _, stubborn = psutil.wait_procs(running, timeout=_STOP_S)
-    for process in stubborn:
-        process.kill()
-    psutil.wait_procs(stubborn, timeout=_STOP_S)
-    return len(running)
-
-
-def forget(target: str) -> None:
-    """Remove a target's process list; its logs stay."""
-    (state_folder(target) / "nodes.json").unlink(missing_ok=True)
-
-
-def last_words(log: Path) -> str:
-    """The error that a node ended with, else the last line of its log."""
-    try:
-        lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-    except OSError:
-        return "it left no log"
-    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return (errors or lines or ["it wrote nothing"])[-1].strip()
-
-
-def run_foreground(farm_file: Path, plan: Plan, options: NodeOptions, say: Callable[[str], None]) -> None:
+def run_foreground(
+    farm_file: Path, plan: Plan, options: NodeOptions, say: Callable[[str], None], *, apart: bool = False
+) -> None:
     """Run every node of this machine until a signal comes: a single one here, several as child processes.
 
+    Args:
+        farm_file: where the plan came from.
+        plan: the run's plan.
+        options: what the nodes have in common.
+        say: is told what happens.
+        apart: start each node as a process that imports and makes its weights for itself.
+
     Raises:
-        FarmError: a node ended by itself with an error; the others are stopped.
+        FarmError: a node ended by itself; the others are stopped.
     """
-    placements = _mine(plan)
+    placements = local_nodes(plan)
     require_trust(plan.farm)
     if len(placements) == 1:
         serve(plan, placements[0], options)
         return
     for placement in placements:
         refuse_taken_port(placement.address)
-    with _children(farm_file, plan, placements, options) as children:
-        say(f"starting {len(children)} nodes; stop them with Ctrl-C")
-        while True:
-            for placement, child in zip(placements, children, strict=True):
-                if child.poll() is not None:
-                    raise FarmError(f"node {placement} ended with exit code {child.returncode}")
-            time.sleep(0.2)
+    run = _apart if apart or not may_fork(options.device) else _forked
+    with run(farm_file, plan, placements, options) as children:
+        say(f"starting {len(placements)} nodes; stop them with Ctrl-C")
+        while (found := children.ended()) is None:
+            time.sleep(_LOOK_S)
+        address, code = found
+        node = next(placement for placement in placements if str(placement.address) == address)
+        raise FarmError(f"node {node} ended with exit code {code}")
 
 
-@contextmanager
-def _children(
-    farm_file: Path, plan: Plan, placements: tuple[Placement, ...], options: NodeOptions
-) -> Iterator[list[subprocess.Popen[bytes]]]:
-    children: list[subprocess.Popen[bytes]] = []
-    cores = shared_cores(placements, plan, options)
-    try:
-        for placement in placements:
-            command = [*node_command(farm_file, plan, placement, options, cores.get(placement)), "--stop-on-eof"]
-            # The pipe is the leash: it closes when this process ends, however that happens.
-            children.append(subprocess.Popen(command, stdin=subprocess.PIPE))  # noqa: S603
-        yield children
-    finally:
-        for child in children:
-            child.terminate()
-        for child in children:
-            try:
-                child.wait(_STOP_S)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+def local_nodes(plan: Plan) -> tuple[Placement, ...]:
+    """The nodes of this machine.
 
-
-def _mine(plan: Plan) -> tuple[Placement, ...]:
+    Raises:
+        BadInputError: there is none.
+    """
     placements = local_placements(plan)
     if not placements:
         raise BadInputError(
@@ -230,10 +80,92 @@ def _mine(plan: Plan) -> tuple[Placement, ...]:
     return placements
 
 
-def _write_state(folder: Path, started: list[StartedNode]) -> None:
-    temporary = folder / "nodes.json.new"
-    temporary.write_text(json.dumps([asdict(node) for node in started], indent=1), encoding="utf-8")
-    temporary.replace(folder / "nodes.json")
+class _Forked:
+    """Nodes that a fork server made; this process is their parent once it has ended."""
+
+    def __init__(self, start: ForkedStart) -> None:
+        self._start = start
+        self.codes: dict[str, int] = {}
+
+    def ended(self) -> tuple[str, int] | None:
+        self._start.listen(0.0)
+        self._start.require_alive()
+        if self._start.server.poll() is not None:
+            self._reap()
+        return next(iter(self.codes.items()), None)
+
+    def end(self) -> None:
+        self._start.close()  # and learn of all nodes
+        for number, limit_s in ((signal.SIGTERM, _STOP_S), (signal.SIGKILL, _STOP_S)):
+            self._reap()
+            for address, pid in self._start.pids.items():
+                if address not in self.codes:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, number)
+            give_up_s = time.monotonic() + limit_s
+            while len(self.codes) < len(self._start.pids) and time.monotonic() < give_up_s:
+                self._reap()
+                time.sleep(0.01)
+
+    def _reap(self) -> None:
+        for address, pid in self._start.pids.items():
+            if address not in self.codes:
+                with suppress(ChildProcessError):  # still the server's
+                    found, status = os.waitpid(pid, os.WNOHANG)
+                    if found:
+                        self.codes[address] = os.waitstatus_to_exitcode(status)
+
+
+@contextmanager
+def _forked(
+    farm_file: Path, plan: Plan, placements: tuple[Placement, ...], options: NodeOptions
+) -> Iterator[_Children]:
+    adopt_grandchildren()
+    with fork_server(background=False) as start:
+        children = _Forked(start)
+        try:
+            start.ask(common_arguments(farm_file, plan, options), births(farm_file, plan, placements, options))
+            yield children
+        finally:
+            children.end()
+
+
+class _Apart:
+    """Nodes that were started one by one."""
+
+    def __init__(self) -> None:
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def ended(self) -> tuple[str, int] | None:
+        for address, child in self.children.items():
+            if (code := child.poll()) is not None:
+                return address, code
+        return None
+
+    def end(self) -> None:
+        for child in self.children.values():
+            child.terminate()
+        for child in self.children.values():
+            try:
+                child.wait(_STOP_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+@contextmanager
+def _apart(farm_file: Path, plan: Plan, placements: tuple[Placement, ...], options: NodeOptions) -> Iterator[_Children]:
+    started = _Apart()
+    cores = shared_cores(placements, plan, options)
+    try:
+        for placement in placements:
+            command = [*node_command(farm_file, plan, placement, options, cores.get(placement)), "--stop-on-eof"]
+            # The pipe is the leash: it closes when this process ends, however that happens.
+            child = subprocess.Popen(command, stdin=subprocess.PIPE)  # noqa: S603  our own command line
+            started.children[str(placement.address)] = child
+        yield started
+    finally:
+        started.end()
 
 
 async def stop_remaining(plan: Plan) -> int:

@@ -41,6 +41,7 @@ def serve(
     placement: Placement,
     options: NodeOptions,
     blocks_of: Callable[[Plan, NodeOptions], BlockSource] = keras_blocks,
+    ready: Callable[[], None] | None = None,
 ) -> None:
     """Run one node until SIGINT, SIGTERM, or its `stop` message.
 
@@ -49,6 +50,7 @@ def serve(
         placement: this node's place in it.
         options: what the node needs to know beside.
         blocks_of: where its blocks come from.
+        ready: called once, when the node serves.
 
     Raises:
         BadInputError: the farm has no keys, the port is taken, the weights file does not fit, or the core is not there.
@@ -63,7 +65,7 @@ def serve(
     blocks = first_blocks(plan, placement, source)
     told = description(plan, placement, options, source, blocks)
     seats = seats_of(plan, placement, blocks, source.load)
-    event_loop.run(_serve(plan, placement, seats, told, options, security))
+    event_loop.run(_serve(plan, placement, seats, told, options, security, ready))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:
@@ -100,6 +102,7 @@ async def _serve(
     told: dict[str, Any],
     options: NodeOptions,
     security: Security | None,
+    ready: Callable[[], None] | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -117,6 +120,8 @@ async def _serve(
     # In one write: several nodes share a terminal, and lines that fall into each other cannot be counted.
     sys.stdout.write(f"ready: {placement}, model {told['model_fingerprint']}\n")
     sys.stdout.flush()
+    if ready is not None:
+        ready()
     try:
         await stopped.wait()
     finally:
