@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -156,7 +157,8 @@ def _start(file: Path, name: str, options: Sequence[str], folder: Path, *, works
     farm = [str(file), "--partition", name]
     try:
         ready_s, cpu_s = _command(["farm", "up", *farm, *options], environment, folder)
-        listed = json.loads((state / file.name / "nodes.json").read_text(encoding="utf-8"))
+        (listing,) = state.glob("*/nodes.json")  # one farm is up at a time
+        listed = json.loads(listing.read_text(encoding="utf-8"))
         nodes = [psutil.Process(entry["pid"]) for entry in listed]
         for node in nodes:
             times = node.cpu_times()
@@ -224,6 +226,7 @@ def to_markdown(starts: Sequence[Starts], start_s: dict[str, list[float]]) -> li
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for start.md and start.json.")
 def main(repeats: int, commands: int, names: tuple[str, ...], output: Path | None) -> None:
     """Measure starts and memory, and print them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends this ends the farm that is up
     try:
         with tempfile.TemporaryDirectory(prefix="iot-farm-start-") as folder:
             start_s = command_start(commands)

@@ -28,6 +28,7 @@ from harness.node.serve import serve
 from harness.node.weights_maker import WeightsMaker
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share, shares_of
+from harness.rpc.event_loop import loop_factory
 from harness.runtime.device import configure, versions
 
 
@@ -51,6 +52,7 @@ def run_fork_server(plan: Plan, options: NodeOptions, request: Request) -> None:
     seeded = options.weights is None
     if seeded:
         maker = WeightsMaker(list(blocks.values()), partial(SeededWeights, options.seed))
+    loop_factory()  # imports what runs the nodes' loops
     versions()  # imports TensorFlow and Keras
     _require_one_thread()
     if not seeded:
