@@ -33,7 +33,7 @@ SIZES: Final = (25_088, 100_352, 401_408, 3_211_264)
 """Bytes as float32: what crosses the cuts behind the last pooling of AlexNet and VGG16, two of VGG16's cut in nine."""
 SEED: Final = 2018
 CAST: Final = "fp16, NumPy's casts"
-FRAMES: Final = {"alexnet-5": 600, "alexnet-6": 600}
+FRAMES: Final = {"alexnet-5": 400, "alexnet-6": 400}
 """Frames of a run; of VGG16's cuts fewer."""
 _FEW: Final = 40
 _LINK_BIT_S: Final = 300e6
