@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.avro_farm import AvroFarm
 from benchmarks.contestant import BenchmarkError
 from benchmarks.markdown import table
-from benchmarks.samples import Spread, ratios, spread
+from benchmarks.samples import ratios, spread
 from benchmarks.stand_ins.farm import document_of
 from harness.partition.codec import Floats, decode, encode
 from harness.partition.paper import partition, partition_names
@@ -125,9 +125,9 @@ def codec_page(measured: dict[int, dict[str, tuple[list[float], list[float], int
     rows = []
     for size, ways in measured.items():
         for name, (encoding, decoding, payload) in ways.items():
-            both = spread([a + b for a, b in zip(encoding, decoding, strict=True)])
-            link_s = payload * 8 / _LINK_BIT_S + both.median
-            cells = (f"{size:,}", name, f"{payload:,}", _ms(spread(encoding)), _ms(spread(decoding)), _ms(both))
+            both = [a + b for a, b in zip(encoding, decoding, strict=True)]
+            link_s = payload * 8 / _LINK_BIT_S + spread(both).median
+            cells = (f"{size:,}", name, f"{payload:,}", _ms(encoding), _ms(decoding), _ms(both))
             rows.append((*cells, f"{1000 * link_s:.2f}"))
     heads = ("bytes as f32", "wire", "bytes", "encode, ms", "decode, ms", "both, ms", "at 300 Mbit/s, ms")
     return [f"## One message, medians of {len(encoding)} (range)", "", *table(heads, rows)]
@@ -154,8 +154,8 @@ def farm_page(name: str, found: dict[str, list[dict[str, float]]]) -> list[str]:
     return [f"## {name}, {len(ips)} runs of each in turn", "", *table(heads, rows)]
 
 
-def _ms(found: Spread) -> str:
-    return Spread(1000 * found.median, 1000 * found.low, 1000 * found.high, found.count).show(3)
+def _ms(samples_s: Sequence[float]) -> str:
+    return spread([1000 * sample for sample in samples_s]).show(3)
 
 
 @click.command()
