@@ -1,4 +1,4 @@
-"""The speed of this checkout: farms beside the ideal and beside the stock pattern, in one interleaved run.
+"""The speed of this checkout beside the alternatives, interleaved in one run.
 
-`python -m benchmarks` measures; nothing here is imported by the engine, and no test asserts a time.
+`python -m benchmarks` measures what `parts` lists; nothing here is imported by the engine, and no test asserts a time.
 """

@@ -47,4 +47,4 @@ def _measure(name: str, setting: Setting) -> Section:
             found = measure_overhead(f"Energy meter on and off, {where}", farm, setting.rounds, load, setting.say)
         else:
             found = measure_dynamic(f"Dynamic energy against the load model, {where}", farm, setting.say)
-    return Section(found.to_lines(), found.goals(), found.to_document())
+    return Section.of(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.ck_start import measure_ck
 from benchmarks.command_start import BARE, HELP, command_start
 from benchmarks.energy import energy_parts
 from benchmarks.farms import farm_parts
@@ -26,6 +27,7 @@ def all_parts() -> list[Part]:
         Part("hop", "one message, over every transport", _hop),
         *farm_parts(),
         Part("scaling", "chains of few and many nodes", _scaling),
+        Part("ck", "what `ck run` adds to its program", _ck),
         Part("command", "start of the command line", _command),
         *energy_parts(),
     ]
@@ -41,7 +43,11 @@ def _hop(setting: Setting) -> Section:
 def _scaling(setting: Setting) -> Section:
     lengths, run_s = (_QUICK_LENGTHS, 0.1) if setting.quick else (LENGTHS, 1.2)
     found = measure_scaling(lengths, setting.rounds, run_s, setting.cores, setting.folder, setting.say)
-    return Section(found.to_lines(), found.goals(), found.to_document())
+    return Section.of(found)
+
+
+def _ck(setting: Setting) -> Section:
+    return Section.of(measure_ck(setting.rounds, setting.say))
 
 
 def _command(setting: Setting) -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.goal import Goal
 
@@ -29,6 +29,19 @@ class Setting:
     say: Callable[[str], None]
 
 
+class Measured(Protocol):
+    """Figures that lay themselves out."""
+
+    def to_lines(self) -> Sequence[str]:
+        """Their part of the page, the first line a heading."""
+
+    def goals(self) -> Sequence[Goal]:
+        """What they say of the project's goals."""
+
+    def to_document(self) -> dict[str, Any]:
+        """The raw figures as plain data for JSON."""
+
+
 @dataclass(frozen=True)
 class Section:
     """What came of a part.
@@ -42,6 +55,11 @@ class Section:
     lines: Sequence[str]
     goals: Sequence[Goal]
     document: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, found: Measured) -> Section:
+        """The section of figures that lay themselves out."""
+        return cls(found.to_lines(), found.goals(), found.to_document())
 
 
 @dataclass(frozen=True)
