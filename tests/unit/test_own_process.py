@@ -29,7 +29,7 @@ if child == 0:
     if sys.argv[1] == "leash":
         die_with_parent(os.getppid())
     grandchild = os.fork() if sys.argv[1] != "leash" else 0
-    os.write(1, f"{os.getpid()} {grandchild}\n".encode())  # in one piece: two processes write at once
+    os.write(1, f"{os.getpid()} {grandchild}\\n".encode())  # in one piece: two processes write at once
     if sys.argv[1] != "leash":
         os._exit(0)
     time.sleep(60)
