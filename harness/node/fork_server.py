@@ -25,6 +25,7 @@ from harness.node.births import Birth, Request
 from harness.node.blocks import NodeOptions, keras_blocks, lazy_weights, local_placements
 from harness.node.own_process import die_with_parent, show_command_line, threads_running
 from harness.node.serve import serve
+from harness.node.turns import Turns
 from harness.node.weights_maker import WeightsMaker
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share, shares_of
@@ -61,17 +62,20 @@ def run_fork_server(plan: Plan, options: NodeOptions, request: Request) -> None:
     waiting = list(request.births)
     done: set[Share] = set()
     tried: set[Share] = set()
+    turns = Turns(len(os.sched_getaffinity(0)) + 1)
     for block in maker.finished():
         done.update(share for share, one in blocks.items() if one is block)
         for birth in [one for one in waiting if done.issuperset(_shares(plan, placements[one.address]))]:
             waiting.remove(birth)
             placement = placements[birth.address]
+            turn = turns.take()
             if _fork(birth, request):
                 weights = SharedWeights(maker.identity, blocks.values(), lazy_weights(plan, options))
                 own = replace(options, core=birth.core, stop_on_eof=not request.background)
                 blocks_of = partial(keras_blocks, weights=weights, tried=frozenset(tried))
-                serve(plan, placement, own, blocks_of, partial(_say_ready, birth, request))
+                serve(plan, placement, own, blocks_of, partial(_say_ready, birth, request, turn))
                 return
+            turns.given(turn)
             tried.update(_shares(plan, placement))
     maker.close()
     _leave()
@@ -134,10 +138,11 @@ def _settle(birth: Birth, request: Request) -> None:
     show_command_line(birth.command)
 
 
-def _say_ready(birth: Birth, request: Request) -> None:
+def _say_ready(birth: Birth, request: Request, turn: int) -> None:
     with suppress(OSError):  # nobody listens any more
         request.tell({"ready": birth.address})
     os.close(request.report)
+    os.close(turn)
 
 
 def _leave() -> NoReturn:

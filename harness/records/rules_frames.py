@@ -6,8 +6,6 @@ import math
 from itertools import pairwise
 from typing import Any, Final
 
-import numpy as np
-
 from harness.metrics import ENERGY_FIGURES, METRICS
 from harness.records.finding import Finding, judged, unknown
 from harness.records.record import FrameSample
@@ -117,6 +115,8 @@ def raw_figures(document: dict[str, Any]) -> dict[str, float]:
 
 def stability_finding(frames: list[FrameSample]) -> Finding:
     """The rate of ten equal batches of completions, as pyperf warns: a note, not a verdict."""
+    import numpy as np  # noqa: PLC0415  every command that takes a number of frames would load it
+
     title = f"the rate of {BATCHES} batches varies by less than {UNSTABLE:.0%}"
     done = np.sort([frame.verified_s for frame in frames if frame.verified_s is not None])
     if len(done) < BATCHES * BATCHES:
