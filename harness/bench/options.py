@@ -10,8 +10,9 @@ from typing import Any
 
 from harness.errors import BadInputError
 from harness.plan.plan import QUEUE_FRAMES
+from harness.records.computing import Precision, RuntimeName, Wanted, Way
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Series
-from harness.records.rules_frames import TOLERANCES
+from harness.records.rules_frames import tolerance_of
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
@@ -44,6 +45,9 @@ class RunOptions:
         official: the run claims to be one for publication: a minute at least, and one of three.
         adapt: go on when devices fail, leave or join; without it a run ends, because its figures belong to the
             farm that its record describes.
+        runtime: what computes; the nodes of a farm must have been started with the same.
+        precision: likewise.
+        way: how the single device's Keras model is compiled; nodes have chosen theirs when they started.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -65,6 +69,9 @@ class RunOptions:
     least_s: float = 0.0
     official: bool = False
     adapt: bool = False
+    runtime: RuntimeName = "keras"
+    precision: Precision = "f32"
+    way: Way = "auto"
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -90,6 +97,10 @@ class RunOptions:
                 "--in-flight and --rate exclude each other", "closed loop: --in-flight; open loop: --rate"
             )
         self._require_target()
+        if self.device != "cpu" and self.wanted.runtime != "keras":
+            raise BadInputError(
+                f"the runtime {self.runtime} computes on the CPU", "--device gpu is for --runtime keras"
+            )
 
     def _require_target(self) -> None:
         if self.farm_file is None and (self.in_flight or self.rate_fps or self.partition):
@@ -104,6 +115,8 @@ class RunOptions:
             raise BadInputError("--device gpu is for the target host", "farm nodes choose theirs when they start")
         if self.farm_file is None and self.adapt:
             raise BadInputError("--adapt is for farms", "name one with --target")
+        if self.farm_file is not None and self.way != "auto":
+            raise BadInputError("--way is for the target host", "farm nodes choose theirs when they start")
         if self.official and self.adapt:
             raise BadInputError("--adapt and --official exclude each other", "an official figure is of one farm")
 
@@ -124,9 +137,18 @@ class RunOptions:
         return self.in_flight or min(2 * (devices - 1), QUEUE_FRAMES)
 
     @property
+    def wanted(self) -> Wanted:
+        """What is to compute.
+
+        Raises:
+            BadInputError: the runtime has no such precision or way.
+        """
+        return Wanted(self.runtime, self.precision, self.way)
+
+    @property
     def tolerance(self) -> float:
         """Largest absolute difference to the reference that counts as equal."""
-        return TOLERANCES[self.device]
+        return tolerance_of(self.device, self.runtime)
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""
@@ -142,6 +164,7 @@ class RunOptions:
             "stall_s": self.stall_s,
             "least_s": self.least_s,
             **({"adapt": True} if self.adapt else {}),
+            **self.wanted.describe(),
         }
 
 

@@ -211,11 +211,11 @@ def _host(
     def record(ledger: Ledger, **more: Any) -> Record:
         devices = single_device(before, Look(environment()))
         given: dict[str, Any] = {"model_name": graph.name, "target": target, "plan": {}, "devices": devices}
-        return _record(options, started_utc, reference, ledger, run=account.run, **given, **more)
+        return _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
 
     with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
-        ledger, cpu_s = run_on_host(graph, options, reference, progress, meter, account)
-    return record(ledger, extra={"cpu_s": cpu_s})
+        ledger, cpu_s, told = run_on_host(graph, options, reference, progress, meter, account)
+    return record(ledger, extra={"cpu_s": cpu_s}, target={**target, "runtime": told})
 
 
 def _now_utc() -> str:

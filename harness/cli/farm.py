@@ -19,6 +19,7 @@ from harness.cli.targets import farm_plan, find_farm
 if TYPE_CHECKING:
     from harness.bench.preflight import NodeReport
     from harness.plan.plan import Plan
+    from harness.records.computing import Precision, RuntimeName, Way
     from harness.runtime.device import Device
 
 
@@ -61,6 +62,9 @@ def up(
     threads: int | None,
     keep_cores: bool,
     device: Device,
+    runtime: RuntimeName,
+    precision: Precision,
+    way: Way,
 ) -> None:
     """Start every node of TARGET whose address belongs to this machine, and wait until all are ready.
 
@@ -75,12 +79,20 @@ def up(
     from harness.errors import FarmError, UserError
     from harness.node.blocks import NodeOptions
     from harness.node.launch import forget, require_alive, start_nodes, started_nodes, stop_started
+    from harness.records.computing import Wanted
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)
     if any(node.process() for node in started_nodes(target)):
         raise UserError(f"nodes of {target} are up already", f"iot-farm farm status {target}, or farm down {target}")
-    options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, keep_cores=keep_cores)
+    options = NodeOptions(
+        seed=seed,
+        weights=weights,
+        threads=threads,
+        device=device,
+        wanted=Wanted(runtime, precision, way),
+        keep_cores=keep_cores,
+    )
     started = start_nodes(target, farm_file, plan, options)
     try:
         _wait_until_ready(plan, {node.address for node in started}, lambda: require_alive(started), timeout_s)

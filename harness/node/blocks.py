@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from harness.models.weights import model_fingerprint
 from harness.node.seats import ComputedBlock
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share, shares_of
-from harness.runtime.device import Device, configure, versions
-from harness.runtime.keras_block import load_block
+from harness.records.computing import Computing, Wanted, joined
+from harness.runtime.cores import usable_cores
+from harness.runtime.device import Device, configure
+from harness.runtime.opening import computing_of, open_runtime
 from harness.runtime.source import weight_source
 
 
@@ -28,6 +30,7 @@ class NodeOptions:
         weights: a Keras weights file of the whole model, or None.
         threads: threads of the block; None shares the cores among this machine's nodes.
         device: "cpu" or "gpu".
+        wanted: what the block is computed with.
         core: the core that the computing thread keeps to; None leaves it to the system.
         keep_cores: whether nodes that share this machine's cores may be bound to one each.
         stop_on_eof: end when standard input closes (set by a parent that must not leave children behind).
@@ -37,6 +40,7 @@ class NodeOptions:
     weights: Path | None = None
     threads: int | None = None
     device: Device = "cpu"
+    wanted: Wanted = field(default_factory=Wanted)
     core: int | None = None
     keep_cores: bool = True
     stop_on_eof: bool = False
@@ -45,7 +49,12 @@ class NodeOptions:
         """Threads of a block on this machine."""
         if self.core is not None:
             return 1
-        return self.threads or max(1, len(os.sched_getaffinity(0)) // max(1, len(local_placements(plan))))
+        return self.threads or max(1, usable_cores() // max(1, len(local_placements(plan))))
+
+    def runtime_arguments(self) -> list[str]:
+        """What `iot-farm node` is told of the runtime."""
+        wanted = self.wanted
+        return ["--runtime", wanted.runtime, "--precision", wanted.precision, "--way", wanted.way]
 
 
 @dataclass(frozen=True)
@@ -56,13 +65,13 @@ class BlockSource:
         load: builds the block of a share.
         weights: identity of the weights, as `describe` tells it.
         model: fingerprint of the whole model with its weights.
-        runtime: what computes, with its version.
+        computing: what computes, with its version; each block tells the way that it takes.
     """
 
     load: Callable[[Share], ComputedBlock]
     weights: str
     model: str
-    runtime: str
+    computing: Computing
 
 
 def local_placements(plan: Plan) -> tuple[Placement, ...]:
@@ -70,21 +79,25 @@ def local_placements(plan: Plan) -> tuple[Placement, ...]:
     return tuple(placement for placement in plan.placements if is_local(placement.address))
 
 
-def keras_blocks(plan: Plan, options: NodeOptions) -> BlockSource:
-    """Blocks of the plan's model, computed by TensorFlow.
+def runtime_blocks(plan: Plan, options: NodeOptions) -> BlockSource:
+    """Blocks of the plan's model, computed by the runtime that the options name.
 
     Raises:
-        BadInputError: the weights file does not fit.
-        MissingPackageError: TensorFlow, or the GPU asked for, is not there.
+        BadInputError: the weights file does not fit, or the runtime does not compute on that device.
+        MissingPackageError: a package of the runtime, or the GPU asked for, is not there.
     """
     graph = plan.partition.graph
-    configure(options.device, options.threads_here(plan))
+    threads = options.threads_here(plan)
+    if options.weights is not None:
+        # Keras reads the file, whatever computes with it.
+        configure(options.device, threads)
+    runtime = open_runtime(options.wanted, device=options.device, threads=threads)
     weights = weight_source(graph, seed=options.seed, weights=options.weights)
     return BlockSource(
-        load=lambda share: load_block(plan.partition.block(share.role, share.part), weights),
+        load=lambda share: runtime.load(plan.partition.block(share.role, share.part), weights),
         weights=weights.identity,
         model=model_fingerprint(graph, weights.identity),
-        runtime=", ".join(f"{name} {version}" for name, version in versions().items()) + f", {options.device}",
+        computing=computing_of(runtime, options.device),
     )
 
 
@@ -119,7 +132,7 @@ def description(
         "weights": source.weights,
         "model_fingerprint": source.model,
         "block_fingerprint": "" if placement.spare else blocks[own].fingerprint,
-        "runtime": source.runtime,
+        "runtime": str(replace(source.computing, choice=joined([block.choice for block in blocks.values()]))),
         "threads": options.threads_here(plan),
         "core": -1 if options.core is None else options.core,
         "pid": os.getpid(),

@@ -75,8 +75,7 @@ def node_command(
         command += ["--partition", plan.partition.name]
     command += ["--address", str(placement.address), "--seed", str(options.seed), "--device", options.device]
     # Siblings share the cores, which one process alone cannot see.
-    threads = options.threads or max(1, len(os.sched_getaffinity(0)) // len(local_placements(plan)))
-    command += ["--threads", str(threads)]
+    command += ["--threads", str(options.threads_here(plan)), *options.runtime_arguments()]
     if core is not None:
         command += ["--core", str(core)]
     if options.weights is not None:

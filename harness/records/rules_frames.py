@@ -15,6 +15,8 @@ from harness.records.window import window_metrics
 
 TOLERANCES: Final = {"cpu": 1e-6, "gpu": 1e-5}
 """Largest difference of a softmax output that may count as equal: two float32 CPU runs; a GPU and the CPU reference."""
+RUNTIME_TOLERANCES: Final = {"keras": 1e-6, "litert": 1e-6, "onnx": 1e-5, "openvino": 1e-5}
+"""The same on the CPU, by what computes: two runtimes add the terms of a sum in another order."""
 SEPARATION: Final = 10.0
 """References of two images must differ by this many tolerances, or an equality check proves nothing."""
 LEAST_IMAGES: Final = 8
@@ -31,6 +33,11 @@ _RAW: Final = {"cpu_s", "rss_bytes", "in_flight", "rate_fps", "reference_separat
 """Readings of a clock or a counter that nothing else in the record repeats."""
 _FROM_ELSEWHERE: Final = {"nodes_cpu_s", "nodes_rss_bytes", "bytes_per_frame", "energy_measured", *ENERGY_FIGURES}
 """Figures that other rules make again: from the nodes, the plan, the trace."""
+
+
+def tolerance_of(device: str, runtime: str) -> float:
+    """Largest difference that may count as equal (KeyError for a device or runtime that there is not)."""
+    return max(TOLERANCES[device], RUNTIME_TOLERANCES[runtime])
 
 
 def frames_of(document: dict[str, Any]) -> list[FrameSample]:
@@ -219,10 +226,10 @@ def _image_problems(document: dict[str, Any], frames: list[FrameSample]) -> list
 def _tolerance(document: dict[str, Any]) -> list[str]:
     # The nodes of a farm compute on processors: the looser bound is for one GPU against the CPU's reference.
     device = "gpu" if document["target"]["kind"] == "host" and document["target"].get("device") == "gpu" else "cpu"
-    allowed = TOLERANCES[device]
-    return (
-        [f"{document['tolerance']:g} on a {device}, allowed is {allowed:g}"] if document["tolerance"] > allowed else []
-    )
+    runtime = document["options"].get("runtime", "keras")
+    allowed = tolerance_of(device, runtime)
+    told = f"{document['tolerance']:g} on a {device} with {runtime}, allowed is {allowed:g}"
+    return [told] if document["tolerance"] > allowed else []
 
 
 def _separation(document: dict[str, Any]) -> list[str]:
