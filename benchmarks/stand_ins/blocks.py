@@ -15,7 +15,6 @@ from harness.node.worker import Array
 from harness.partition.partition import Partition
 from harness.plan.plan import Plan
 from harness.plan.table import Share
-from harness.records.computing import Choice, Computing
 
 WEIGHTS, MODEL = "stand-in", "57a4d1457a4d1457"
 """The second is no digest of anything: it only has the form of a fingerprint."""
@@ -31,7 +30,6 @@ class StandIn:
     """
 
     def __init__(self, cut: Partition, share: Share, service_s: float = 0.0) -> None:
-        self.choice = Choice("stand-in")
         self.fingerprint = f"stand-in-{share.role}-{share.part}"
         self._share = share
         self._service_s = service_s
@@ -57,7 +55,7 @@ def stand_in_blocks(service_s: float) -> Callable[[Plan, NodeOptions], BlockSour
             load=lambda share: StandIn(plan.partition, share, service_s),
             weights=WEIGHTS,
             model=MODEL,
-            computing=Computing("stand-in blocks", runtime=""),
+            runtime="stand-in blocks",
         )
 
     return source

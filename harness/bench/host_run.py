@@ -14,6 +14,7 @@ from harness.bench.progress import Progress
 from harness.bench.reference import Reference
 from harness.models.graph import ModelGraph
 from harness.partition.block import whole_model
+from harness.records.computing import Computing
 from harness.runtime.cores import usable_cores
 from harness.runtime.device import Device, configure
 from harness.runtime.opening import computing_of, open_runtime
@@ -47,14 +48,13 @@ def run_on_host(
     progress: Progress,
     meter: Phases,
     account: Account,
-) -> tuple[Ledger, float, str]:
+) -> tuple[Ledger, float, Computing]:
     """Measure the single device; the window holds computing and checking, nothing else.
 
     Idle phases stand around it where its energy is measured, and the warm-up lets the meter find its range.
 
     Returns:
-        The account of the window, the CPU seconds that this process used in it, and what computed
-        (`harness.records.computing`).
+        The account of the window, the CPU seconds that this process used in it, and what computed.
 
     Raises:
         MissingPackageError: a package of the runtime, or the GPU asked for, is not there.
@@ -68,7 +68,7 @@ def run_on_host(
         options.wanted, device=device, threads=_threads(options), gpu_memory_percent=options.gpu_memory_percent
     )
     whole = runtime.load(whole_model(graph), weight_source(graph, seed=options.seed, weights=options.weights))
-    told = str(replace(computing_of(runtime, device), choice=whole.choice))
+    told = replace(computing_of(runtime, device), choice=whole.choice)
     warmup = WARMUP_FRAMES if options.warmup is None else options.warmup
     progress.phase("warm-up", warmup)
     until_s, number = time.monotonic() + meter.ranging_s, 0
@@ -77,7 +77,7 @@ def run_on_host(
         number += 1
         progress.frame()
     meter.fix_range()
-    ledger = account.ledger = Ledger(options.tolerance)
+    ledger = account.ledger = Ledger(replace(options, plain=told.plain).tolerance)
     _idle("idle before", meter, progress)
     progress.phase("measuring", None if options.least_s else options.frames)
     with meter.phase("run"):

@@ -48,6 +48,7 @@ class RunOptions:
         runtime: what computes; the nodes of a farm must have been started with the same.
         precision: likewise.
         way: how the single device's Keras model is compiled; nodes have chosen theirs when they started.
+        plain: whether nothing but the plain Keras function computes, as whoever computes tells.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -72,6 +73,7 @@ class RunOptions:
     runtime: RuntimeName = "keras"
     precision: Precision = "f32"
     way: Way = "auto"
+    plain: bool = False
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -148,7 +150,7 @@ class RunOptions:
     @property
     def tolerance(self) -> float:
         """Largest absolute difference to the reference that counts as equal."""
-        return tolerance_of(self.device, self.runtime)
+        return tolerance_of(self.device, plain=self.plain or self.device != "cpu")
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""

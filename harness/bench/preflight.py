@@ -124,15 +124,15 @@ def _compare(
         "parts": placement.parts,
         "replica": placement.replica,
     }
+    try:
+        told = Computing.parse(description["runtime"])
+    except ValueError as error:
+        return FarmError(f"node {placement} tells of no runtime: {error}", "start it with this version")
     if expected is not None:
         wanted["weights"] = expected.weights
         wanted["model_fingerprint"] = expected.model_fingerprint
         if (placement.role, placement.part) in expected.block_fingerprints:
             wanted["block_fingerprint"] = expected.block_fingerprints[placement.role, placement.part]
-        try:
-            told = Computing.parse(description["runtime"])
-        except ValueError as error:
-            return FarmError(f"node {placement} tells of no runtime: {error}", "start it with this version")
         if (told.runtime, told.precision) != (expected.runtime, expected.precision):
             return FarmError(
                 f"node {placement} computes with {told.runtime} in {told.precision}, this run is of "

@@ -35,6 +35,7 @@ from harness.models.catalogue import model
 from harness.node.serve import refuse_taken_port
 from harness.partition.paper import partition_for
 from harness.plan.plan import Plan, make_plan
+from harness.records.computing import Computing
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
 from harness.records.rules_devices import throttling_finding
@@ -117,6 +118,11 @@ def reference_for(options: RunOptions, plan: Plan | None = None) -> Reference:
     )
 
 
+def _plain(nodes: Sequence[dict[str, Any]]) -> bool:
+    """Whether every node computes the plain Keras function; False where there may be others."""
+    return bool(nodes) and all(Computing.parse(node["runtime"]).plain for node in nodes)
+
+
 def _host_model(options: RunOptions) -> str:
     assert options.model is not None, "RunOptions asks for one"
     return options.model
@@ -138,6 +144,7 @@ def _farm(
     progress.phase("asking the nodes")
     # A farm that may change says by itself who is missing, once it is asked for its blocks.
     nodes = () if options.adapt else asyncio.run(require_nodes(plan))
+    options = replace(options, plain=_plain(nodes))
     # Before the reference too: a meter that is not there must not cost its seconds.
     pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
     meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids))
@@ -215,7 +222,8 @@ def _host(
 
     with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
         ledger, cpu_s, told = run_on_host(graph, options, reference, progress, meter, account)
-    return record(ledger, extra={"cpu_s": cpu_s}, target={**target, "runtime": told})
+    options = replace(options, plain=told.plain)
+    return record(ledger, extra={"cpu_s": cpu_s}, target={**target, "runtime": str(told)})
 
 
 def _now_utc() -> str:

@@ -17,6 +17,7 @@ from harness.plan.table import Share, shares_of
 from harness.records.computing import Computing, Wanted, joined
 from harness.runtime.cores import usable_cores
 from harness.runtime.device import Device, configure
+from harness.runtime.loaded_block import LoadedBlock
 from harness.runtime.opening import computing_of, open_runtime
 from harness.runtime.source import weight_source
 
@@ -65,13 +66,13 @@ class BlockSource:
         load: builds the block of a share.
         weights: identity of the weights, as `describe` tells it.
         model: fingerprint of the whole model with its weights.
-        computing: what computes, with its version; each block tells the way that it takes.
+        runtime: what computes, with its version; each block tells the way that it takes.
     """
 
     load: Callable[[Share], ComputedBlock]
     weights: str
     model: str
-    computing: Computing
+    runtime: Computing | str
 
 
 def local_placements(plan: Plan) -> tuple[Placement, ...]:
@@ -97,7 +98,7 @@ def runtime_blocks(plan: Plan, options: NodeOptions) -> BlockSource:
         load=lambda share: runtime.load(plan.partition.block(share.role, share.part), weights),
         weights=weights.identity,
         model=model_fingerprint(graph, weights.identity),
-        computing=computing_of(runtime, options.device),
+        runtime=computing_of(runtime, options.device),
     )
 
 
@@ -132,10 +133,18 @@ def description(
         "weights": source.weights,
         "model_fingerprint": source.model,
         "block_fingerprint": "" if placement.spare else blocks[own].fingerprint,
-        "runtime": str(replace(source.computing, choice=joined([block.choice for block in blocks.values()]))),
+        "runtime": _told(source, blocks),
         "threads": options.threads_here(plan),
         "core": -1 if options.core is None else options.core,
         "pid": os.getpid(),
         "input_bytes": sum(cut.message_bytes(tensor) for tensor, _ in slots),
         "output_bytes": sum(cut.message_bytes(tensor) for tensor in outputs),
     }
+
+
+def _told(source: BlockSource, blocks: dict[Share, ComputedBlock]) -> str:
+    """What computes, and the ways of all blocks that are loaded from the start."""
+    if isinstance(source.runtime, str):
+        return source.runtime
+    choices = [block.choice for block in blocks.values() if isinstance(block, LoadedBlock)]
+    return str(replace(source.runtime, choice=joined(choices)))

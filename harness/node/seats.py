@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Protocol
 from harness.farm.config import Address
 from harness.node.worker import Array
 from harness.plan.table import Share, Table, Way
-from harness.records.computing import Choice
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity
 
@@ -23,7 +22,6 @@ class ComputedBlock(Protocol):
     """A loaded block: arrays in, arrays out, without the batch axis."""
 
     fingerprint: str
-    choice: Choice
 
     def __call__(self, *inputs: Any) -> tuple[Array, ...]:
         """Compute one frame."""

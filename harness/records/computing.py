@@ -94,7 +94,7 @@ class Computing:
 
     Attributes:
         software: packages with their versions, and the device.
-        runtime: one of `RUNTIMES`; "" for what computes nothing of a model.
+        runtime: one of `RUNTIMES`.
         precision: one of `PRECISIONS`.
         choice: the way taken.
     """
@@ -107,14 +107,17 @@ class Computing:
     def __str__(self) -> str:
         """The line."""
         choice = self.choice
-        if not self.runtime:
-            return self.software
         fields = [self.software, f"runtime={self.runtime}", f"precision={self.precision}", f"way={choice.way}"]
         if choice.gain is not None:
             fields.append(f"gain={choice.gain:.2f}")
         if choice.differs is not None:
             fields.append(f"differs={choice.differs:.1e}")
         return "; ".join(fields)
+
+    @property
+    def plain(self) -> bool:
+        """Whether it adds up as the reference does: the plain Keras function, in f32."""
+        return (self.runtime, self.precision, self.choice.way) == ("keras", "f32", "function")
 
     @classmethod
     def parse(cls, line: str) -> Computing:

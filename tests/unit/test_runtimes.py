@@ -175,7 +175,8 @@ from harness.records.computing import Wanted
 from harness.runtime import open_runtime
 graph = ModelGraph("t", "T", (2, 2, 1), (Flatten("f", (FRAME,)), Dense("d", ("f",), 2, "softmax")), "float32")
 for name in ("onnx", "openvino"):
-    print(open_runtime(Wanted(name)).load(whole_model(graph), SeededWeights(0)).fingerprint, "tensorflow" in sys.modules)
+    loaded = open_runtime(Wanted(name)).load(whole_model(graph), SeededWeights(0))
+    print(loaded.fingerprint, "tensorflow" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
     one, other = done.stdout.splitlines()
