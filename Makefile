@@ -21,7 +21,7 @@ DEVICE ?= cpu
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON_SOURCES := harness power tests benchmarks deploy
-LOCKS := requirements/$(DEVICE).txt requirements/test.txt requirements/lint.txt
+LOCKS := requirements/$(DEVICE).txt requirements/runtimes.txt requirements/test.txt requirements/lint.txt
 # Building ck imports it, and it makes its repositories wherever it is told to.
 PIP_INSTALL := CK_REPOS=$(CURDIR)/.ck CK_TOOLS=$(CURDIR)/.ck/tools $(BIN)/python -m pip install -qq --disable-pip-version-check --no-build-isolation
 

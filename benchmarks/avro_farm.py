@@ -30,6 +30,7 @@ class AvroFarm:
         seed: seed of the weights and of the frames.
         frames: frames of a slot.
         folder: takes the run records and the nodes' logs.
+        runtime: what computes the blocks.
 
     Attributes:
         marker: environment variable and value that every process of this farm carries.
@@ -38,7 +39,18 @@ class AvroFarm:
     name = "farm"
     meaning = "this project's nodes: Avro RPC over persistent connections, compiled function"
 
-    def __init__(self, *, model: str, partition: str, farm_file: Path, seed: int, frames: int, folder: Path) -> None:
+    def __init__(
+        self,
+        *,
+        model: str,
+        partition: str,
+        farm_file: Path,
+        seed: int,
+        frames: int,
+        folder: Path,
+        runtime: str = "keras",
+    ) -> None:
+        self._runtime = ["--runtime", runtime]
         self._farm = [str(farm_file), "--partition", partition]
         self._run = ["--model", model, "--target", *self._farm, "--frames", str(frames), "--seed", str(seed)]
         self._seed = seed
@@ -48,7 +60,7 @@ class AvroFarm:
 
     def start(self) -> None:
         """Start the nodes and wait until each is ready."""
-        self._iot_farm("farm", "up", *self._farm, "--seed", str(self._seed))
+        self._iot_farm("farm", "up", *self._farm, "--seed", str(self._seed), *self._runtime)
         self._up = True
 
     def slot(self) -> Slot:
@@ -57,7 +69,7 @@ class AvroFarm:
         Raises:
             CommandError: the run failed or is not valid.
         """
-        record = json.loads(self._iot_farm("run", *self._run, "--json", accept=(0, _NOT_VALID)))
+        record = json.loads(self._iot_farm("run", *self._run, *self._runtime, "--json", accept=(0, _NOT_VALID)))
         metrics: dict[str, Any] = record["metrics"]
         if record["verdict"]["status"] != "VALID":
             raise CommandError(f"the run is not valid: {'; '.join(record['verdict']['reasons'])}")

@@ -16,7 +16,8 @@ from benchmarks.witness import WitnessedMeter
 from harness.bench.energy import PowerOptions
 from harness.bench.options import RunOptions
 from harness.bench.reference import Reference
-from harness.bench.session import plan_of, reference_for, run_benchmark
+from harness.bench.right_answers import reference_for
+from harness.bench.session import plan_of, run_benchmark
 from harness.errors import UserError
 from harness.records.record import Record
 from power.errors import PowerError

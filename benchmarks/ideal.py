@@ -27,13 +27,27 @@ class Ideal:
         processes: how many whole models run side by side.
         slot_s: length of a slot in seconds.
         logs: folder for what the processes write.
+        runtime: what computes, as in the farm that it is compared with.
+        way: how Keras compiles the model; measured, as nodes do, when not given.
     """
 
     name = "ideal"
 
-    def __init__(self, *, model: str, seed: int, images: int, processes: int, slot_s: float, logs: Path) -> None:
-        self.meaning = f"{processes} whole-model processes, one thread each, compiled function, no network"
+    def __init__(
+        self,
+        *,
+        model: str,
+        seed: int,
+        images: int,
+        processes: int,
+        slot_s: float,
+        logs: Path,
+        runtime: str = "keras",
+        way: str = "auto",
+    ) -> None:
+        self.meaning = f"{processes} whole-model processes, one thread each, {runtime}, no network"
         self._arguments = ["--model", model, "--seed", str(seed), "--images", str(images)]
+        self._arguments += ["--runtime", runtime, "--way", way]
         self._processes = processes
         self._slot_s = slot_s
         self._logs = logs

@@ -15,8 +15,10 @@ from harness.models.catalogue import model
 from harness.models.frames import frame_pool
 from harness.models.weights import SeededWeights
 from harness.partition.block import whole_model
+from harness.records.computing import RUNTIMES, WAYS, Wanted
 from harness.runtime.device import configure
 from harness.runtime.keras_block import load_block
+from harness.runtime.opening import open_runtime
 
 
 def main() -> None:
@@ -25,19 +27,24 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--runtime", choices=RUNTIMES, default="keras")
+    parser.add_argument("--way", choices=WAYS, default="auto")
     options = parser.parse_args()
 
     graph = model(options.model)
-    configure("cpu", 1)
-    block = load_block(whole_model(graph), SeededWeights(options.seed))
+    weights = SeededWeights(options.seed)
+    block = open_runtime(Wanted(options.runtime, "f32", options.way)).load(whole_model(graph), weights)
     images = frame_pool(options.seed, options.images, graph.input_shape)
     block(images[0])
-    say({"ready": block.fingerprint})
+    say({"ready": block.fingerprint, "way": block.choice.way})
 
     for line in sys.stdin:
         request = json.loads(line)
         if "references" in request:
-            np.save(Path(request["references"]), np.stack([block(image)[0] for image in images]))
+            configure("cpu", 1)
+            plain = load_block(whole_model(graph), weights)
+            np.save(Path(request["references"]), np.stack([plain(image)[0] for image in images]))
+            del plain
             say({"images": len(images)})
         else:
             frames = 0

@@ -122,6 +122,8 @@ class _FarmRun:
             self._reference.weights,
             self._reference.model_fingerprint,
             dict(zip(blocks, self._reference.block_fingerprints, strict=True)),
+            options.runtime,
+            options.precision,
         )
         try:
             before = await self._crew.start(expected)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from dataclasses import replace
 
 from harness.bench.account import Account
 from harness.bench.energy import SETTLE_S, Phases
@@ -14,8 +14,10 @@ from harness.bench.progress import Progress
 from harness.bench.reference import Reference
 from harness.models.graph import ModelGraph
 from harness.partition.block import whole_model
+from harness.records.computing import Computing
+from harness.runtime.cores import usable_cores
 from harness.runtime.device import Device, configure
-from harness.runtime.keras_block import load_block
+from harness.runtime.opening import computing_of, open_runtime
 from harness.runtime.source import weight_source
 from power.phases import PhaseName
 
@@ -28,8 +30,15 @@ def prepare_device(options: RunOptions) -> None:
     Raises:
         MissingPackageError: TensorFlow, or the GPU asked for, is not there.
     """
-    device: Device = "gpu" if options.device == "gpu" else "cpu"
-    configure(device, options.threads or len(os.sched_getaffinity(0)), options.gpu_memory_percent)
+    configure(_device(options), _threads(options), options.gpu_memory_percent)
+
+
+def _device(options: RunOptions) -> Device:
+    return "gpu" if options.device == "gpu" else "cpu"
+
+
+def _threads(options: RunOptions) -> int:
+    return options.threads or usable_cores()
 
 
 def run_on_host(
@@ -39,21 +48,27 @@ def run_on_host(
     progress: Progress,
     meter: Phases,
     account: Account,
-) -> tuple[Ledger, float]:
+) -> tuple[Ledger, float, Computing]:
     """Measure the single device; the window holds computing and checking, nothing else.
 
     Idle phases stand around it where its energy is measured, and the warm-up lets the meter find its range.
 
     Returns:
-        The account of the window, and the CPU seconds that this process used in it.
+        The account of the window, the CPU seconds that this process used in it, and what computed.
 
     Raises:
-        MissingPackageError: TensorFlow, or the GPU asked for, is not there.
+        MissingPackageError: a package of the runtime, or the GPU asked for, is not there.
         BadInputError: the weights file does not fit.
     """
-    prepare_device(options)
     progress.phase("building the model")
-    whole = load_block(whole_model(graph), weight_source(graph, seed=options.seed, weights=options.weights))
+    if options.weights is not None:
+        prepare_device(options)  # Keras reads the file, whatever computes with it
+    device = _device(options)
+    runtime = open_runtime(
+        options.wanted, device=device, threads=_threads(options), gpu_memory_percent=options.gpu_memory_percent
+    )
+    whole = runtime.load(whole_model(graph), weight_source(graph, seed=options.seed, weights=options.weights))
+    told = replace(computing_of(runtime, device), choice=whole.choice)
     warmup = WARMUP_FRAMES if options.warmup is None else options.warmup
     progress.phase("warm-up", warmup)
     until_s, number = time.monotonic() + meter.ranging_s, 0
@@ -62,7 +77,7 @@ def run_on_host(
         number += 1
         progress.frame()
     meter.fix_range()
-    ledger = account.ledger = Ledger(options.tolerance)
+    ledger = account.ledger = Ledger(replace(options, plain=told.plain).tolerance)
     _idle("idle before", meter, progress)
     progress.phase("measuring", None if options.least_s else options.frames)
     with meter.phase("run"):
@@ -78,7 +93,7 @@ def run_on_host(
             frame += 1
         cpu_s = time.process_time() - cpu_before_s
     _idle("idle after", meter, progress)
-    return ledger, cpu_s
+    return ledger, cpu_s, told
 
 
 def _idle(name: PhaseName, meter: Phases, progress: Progress) -> None:

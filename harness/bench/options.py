@@ -11,8 +11,9 @@ from typing import Any
 from harness.errors import BadInputError
 from harness.partition.wire import Wire
 from harness.plan.plan import QUEUE_FRAMES
+from harness.records.computing import Precision, RuntimeName, Wanted, Way
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Series
-from harness.records.rules_frames import TOLERANCES
+from harness.records.rules_frames import tolerance_of
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
@@ -47,6 +48,10 @@ class RunOptions:
             farm that its record describes.
         wire: how tensors travel between the blocks of a farm: "f32", "fp16" or "uint8".
         held_to: tolerance of a wire that rounds, where the reference cannot be computed as the nodes compute.
+        runtime: what computes; the nodes of a farm must have been started with the same.
+        precision: likewise.
+        way: how the single device's Keras model is compiled; nodes have chosen theirs when they started.
+        plain: whether nothing but the plain Keras function computes, as whoever computes tells.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -70,6 +75,10 @@ class RunOptions:
     adapt: bool = False
     wire: str = Wire.F32.value
     held_to: float | None = None
+    runtime: RuntimeName = "keras"
+    precision: Precision = "f32"
+    way: Way = "auto"
+    plain: bool = False
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -95,6 +104,10 @@ class RunOptions:
                 "--in-flight and --rate exclude each other", "closed loop: --in-flight; open loop: --rate"
             )
         self._require_target()
+        if self.device != "cpu" and self.wanted.runtime != "keras":
+            raise BadInputError(
+                f"the runtime {self.runtime} computes on the CPU", "--device gpu is for --runtime keras"
+            )
 
     def _require_target(self) -> None:
         if self.farm_file is None and (self.in_flight or self.rate_fps or self.partition):
@@ -113,6 +126,8 @@ class RunOptions:
             raise BadInputError("--wire is for farms", "a single device sends nothing between blocks")
         if self.farm_file is None and self.adapt:
             raise BadInputError("--adapt is for farms", "name one with --target")
+        if self.farm_file is not None and self.way != "auto":
+            raise BadInputError("--way is for the target host", "farm nodes choose theirs when they start")
         if self.official and self.adapt:
             raise BadInputError("--adapt and --official exclude each other", "an official figure is of one farm")
 
@@ -133,9 +148,20 @@ class RunOptions:
         return self.in_flight or min(2 * (devices - 1), QUEUE_FRAMES)
 
     @property
+    def wanted(self) -> Wanted:
+        """What is to compute.
+
+        Raises:
+            BadInputError: the runtime has no such precision or way.
+        """
+        return Wanted(self.runtime, self.precision, self.way)
+
+    @property
     def tolerance(self) -> float:
         """Largest absolute difference to the reference that counts as equal."""
-        return TOLERANCES[self.device] if self.held_to is None else self.held_to
+        if self.held_to is not None:
+            return self.held_to
+        return tolerance_of(self.device, plain=self.plain or self.device != "cpu")
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""
@@ -152,6 +178,7 @@ class RunOptions:
             "least_s": self.least_s,
             **({"adapt": True} if self.adapt else {}),
             **({} if self.wire == Wire.F32 else {"wire": self.wire}),
+            **self.wanted.describe(),
         }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import harness
 from harness.errors import FarmError
 from harness.plan.plan import Placement, Plan
+from harness.records.computing import Computing
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import PeerTimeoutError, PeerUnreachableError, PeerUntrustedError, RpcError
 from harness.rpc.security import Security, security_of
@@ -26,11 +27,15 @@ class Expected:
         weights: identity of the weights.
         model_fingerprint: fingerprint over graph and weights.
         block_fingerprints: (role, part) -> fingerprint of the block; empty checks no block.
+        runtime: what must compute.
+        precision: in which precision.
     """
 
     weights: str
     model_fingerprint: str
     block_fingerprints: dict[tuple[str, int], str]
+    runtime: str = "keras"
+    precision: str = "f32"
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,21 @@ def _compare(
         "parts": placement.parts,
         "replica": placement.replica,
     }
+    try:
+        told = Computing.parse(description["runtime"])
+    except ValueError as error:
+        return FarmError(f"node {placement} tells of no runtime: {error}", "start it with this version")
     if expected is not None:
         wanted["weights"] = expected.weights
         wanted["model_fingerprint"] = expected.model_fingerprint
         if (placement.role, placement.part) in expected.block_fingerprints:
             wanted["block_fingerprint"] = expected.block_fingerprints[placement.role, placement.part]
+        if (told.runtime, told.precision) != (expected.runtime, expected.precision):
+            return FarmError(
+                f"node {placement} computes with {told.runtime} in {told.precision}, this run is of "
+                f"{expected.runtime} in {expected.precision}",
+                "give farm up and run the same --runtime and --precision",
+            )
     for key, value in wanted.items():
         if description[key] != value:
             return FarmError(

@@ -23,6 +23,7 @@ from harness.partition.block import Block
 from harness.partition.codec import UnfitError, travelled
 from harness.partition.partition import INITIAL, Partition
 from harness.partition.wire import Wire
+from harness.records.computing import Computing
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,12 +64,12 @@ def threads_of(nodes: Sequence[dict[str, Any]]) -> int | None:
     """Threads with which this machine can compute what the nodes compute, to the last bit; None where it cannot.
 
     Args:
-        nodes: descriptions of all nodes; where one is on another machine, on a GPU, or has another number of threads,
-            nobody here adds up in the order that all of them do.
+        nodes: descriptions of all nodes; where one is on another machine, on a GPU, computes another way than the
+            plain function, or has another number of threads, nobody here adds up in the order that all of them do.
     """
-    here = all(
-        is_local(Address(node["host"], node["port"])) and str(node["runtime"]).endswith(", cpu") for node in nodes
-    )
+    told = [Computing.parse(node["runtime"]) for node in nodes]
+    plain = all(computing.plain and computing.software.endswith(", cpu") for computing in told)
+    here = plain and all(is_local(Address(node["host"], node["port"])) for node in nodes)
     threads = {int(node["threads"]) for node in nodes}
     return threads.pop() if here and len(threads) == 1 else None
 

@@ -17,15 +17,15 @@ import psutil
 from harness.bench.account import Account
 from harness.bench.devices import Look, single_device
 from harness.bench.energy import NoMeter, Phases, RunMeter, energy_metrics
-from harness.bench.farm_run import blocks_of, run_on_farm
+from harness.bench.farm_run import run_on_farm
 from harness.bench.host_run import prepare_device, run_on_host
-from harness.bench.kept_reference import kept_or_computed
 from harness.bench.ledger import Ledger
 from harness.bench.node_figures import contradictions, role_figures
 from harness.bench.options import RunOptions
 from harness.bench.preflight import require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference
+from harness.bench.right_answers import host_model, plain_nodes, reference_for
 from harness.bench.rounding import threads_of, wire_cost
 from harness.bench.verdict import circumstances, judge
 from harness.errors import BadInputError
@@ -40,7 +40,7 @@ from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
 from harness.records.rules_devices import throttling_finding
-from harness.records.rules_frames import LEAST_IMAGES, unlike_tolerance
+from harness.records.rules_frames import unlike_tolerance
 from harness.records.rules_wire import wire_figures
 from harness.records.window import window_metrics
 from harness.rpc import event_loop
@@ -108,33 +108,6 @@ def _with_energy(record: Record, meter: RunMeter) -> Record:
     return replace(record, metrics=record.metrics | figures, energy=document, options=options)
 
 
-def reference_for(options: RunOptions, plan: Plan | None = None, threads: int | None = None) -> Reference:
-    """The right answers for the images of a run, computed by the single device (CPU), now or in an earlier run.
-
-    Args:
-        options: of the run.
-        plan: of its farm; None on a single device.
-        threads: of the nodes, for a wire that rounds; None is all cores.
-    """
-    in_flight = options.most_in_flight(plan.partition.devices) if plan else 1
-    rounding = plan is not None and plan.partition.wire is not Wire.F32
-    return kept_or_computed(
-        plan.partition.graph.name if plan else _host_model(options),
-        seed=options.seed,
-        weights=options.weights,
-        # At least as many images as frames in flight: two frames that look alike could be swapped unseen.
-        count=max(LEAST_IMAGES, in_flight),
-        blocks=tuple(blocks_of(plan).values()) if plan else (),
-        cut=plan.partition if plan and rounding else None,
-        threads=threads if rounding else None,
-    )
-
-
-def _host_model(options: RunOptions) -> str:
-    assert options.model is not None, "RunOptions asks for one"
-    return options.model
-
-
 def _farm(
     options: RunOptions,
     progress: Progress,
@@ -151,6 +124,7 @@ def _farm(
     progress.phase("asking the nodes")
     # A farm that may change says by itself who is missing, once it is asked for its blocks.
     nodes = () if options.adapt else asyncio.run(require_nodes(plan))
+    options = replace(options, plain=plain_nodes(nodes))
     # Before the reference too: a meter that is not there must not cost its seconds.
     pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
     meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids))
@@ -213,7 +187,7 @@ def _host(
     meter: Phases,
     broken_off: Callable[[Record], None],
 ) -> Record:
-    graph = model(_host_model(options))
+    graph = model(host_model(options))
     if options.device == "gpu":
         # Before the reference is computed: a missing GPU must not cost minutes.
         prepare_device(options)
@@ -228,11 +202,12 @@ def _host(
     def record(ledger: Ledger, **more: Any) -> Record:
         devices = single_device(before, Look(environment()))
         given: dict[str, Any] = {"model_name": graph.name, "target": target, "plan": {}, "devices": devices}
-        return _record(options, started_utc, reference, ledger, run=account.run, **given, **more)
+        return _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
 
     with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
-        ledger, cpu_s = run_on_host(graph, options, reference, progress, meter, account)
-    return record(ledger, extra={"cpu_s": cpu_s})
+        ledger, cpu_s, told = run_on_host(graph, options, reference, progress, meter, account)
+    options = replace(options, plain=told.plain)
+    return record(ledger, extra={"cpu_s": cpu_s}, target={**target, "runtime": str(told)})
 
 
 def _now_utc() -> str:

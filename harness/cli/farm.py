@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.bench.preflight import NodeReport
     from harness.node.background import Start
     from harness.plan.plan import Plan
+    from harness.records.computing import Precision, RuntimeName, Way
     from harness.runtime.device import Device
 
 _LOOK_S = 0.3
@@ -66,6 +67,9 @@ def up(
     keep_cores: bool,
     device: Device,
     apart: bool,
+    runtime: RuntimeName,
+    precision: Precision,
+    way: Way,
 ) -> None:
     """Start every node of TARGET whose address belongs to this machine, and wait until all are ready.
 
@@ -80,18 +84,26 @@ def up(
     from harness.node.forked_start import fork_server, may_fork
 
     # The server imports while the farm is looked up.
-    with nullcontext() if apart or not may_fork(device) else fork_server(background=True) as server:
+    with nullcontext() if apart or not may_fork(device, runtime) else fork_server(background=True) as server:
         from harness.errors import FarmError, UserError
         from harness.node.background import start_nodes
         from harness.node.blocks import NodeOptions
         from harness.node.processes import forget, started_nodes
+        from harness.records.computing import Wanted
 
         farm_file = find_farm(target)
         plan = farm_plan(farm_file, model_name=model_name, partition=partition)
         if any(node.process() for node in started_nodes(target)):
             hint = f"iot-farm farm status {target}, or farm down {target}"
             raise UserError(f"nodes of {target} are up already", hint)
-        options = NodeOptions(seed=seed, weights=weights, threads=threads, device=device, keep_cores=keep_cores)
+        options = NodeOptions(
+            seed=seed,
+            weights=weights,
+            threads=threads,
+            device=device,
+            wanted=Wanted(runtime, precision, way),
+            keep_cores=keep_cores,
+        )
         start = start_nodes(target, farm_file, plan, options, server)
         try:
             with start:

@@ -10,6 +10,7 @@ import click
 from harness.cli.options import apart_option, insecure_lan_option, node_options
 
 if TYPE_CHECKING:
+    from harness.records.computing import Precision, RuntimeName, Way
     from harness.runtime.device import Device
 
 
@@ -38,6 +39,9 @@ def node(
     keep_cores: bool,
     device: Device,
     apart: bool,
+    runtime: RuntimeName,
+    precision: Precision,
+    way: Way,
 ) -> None:
     """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
 
@@ -56,6 +60,7 @@ def node(
     from harness.node.launch import run_foreground
     from harness.node.serve import serve
     from harness.plan.plan import Placement
+    from harness.records.computing import Wanted
 
     farm_file = find_farm(target)
     plan = farm_plan(farm_file, model_name=model_name, partition=partition)
@@ -68,6 +73,7 @@ def node(
         weights=weights,
         threads=threads,
         device=device,
+        wanted=Wanted(runtime, precision, way),
         core=core,
         keep_cores=keep_cores,
         stop_on_eof=stop_on_eof,

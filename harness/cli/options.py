@@ -11,6 +11,7 @@ import click
 
 from harness.bench.options import DEFAULT_SEED
 from harness.farm.key_folder import INSECURE_VARIABLE
+from harness.records.computing import PRECISIONS, RUNTIMES, WAYS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,6 +21,7 @@ WEIGHTS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def node_options(command: F) -> F:
     """Options that say which partition, weights, threads and cores nodes have."""
+    command = runtime_options(command)
     for option in reversed(
         (
             click.option("--partition", metavar="NAME", help="The paper's name of the cut; else told by the roles."),
@@ -54,6 +56,37 @@ def apart_option(command: F) -> F:
     return click.option(
         "--apart", is_flag=True, help="Start each node as a process of its own, which imports and draws for itself."
     )(command)
+
+
+def runtime_options(command: F) -> F:
+    """`--runtime`, `--precision`, `--way`: what computes a block; `harness.runtime.Wanted` checks how they fit."""
+    for option in reversed(
+        (
+            click.option(
+                "--runtime",
+                type=click.Choice(RUNTIMES),
+                default="keras",
+                show_default=True,
+                help="What computes; the others are extras.",
+            ),
+            click.option(
+                "--precision",
+                type=click.Choice(PRECISIONS),
+                default="f32",
+                show_default=True,
+                help="Fewer bits where the runtime has them: other answers, told apart from f32 everywhere.",
+            ),
+            click.option(
+                "--way",
+                type=click.Choice(WAYS),
+                default="auto",
+                show_default=True,
+                help="How Keras blocks are compiled; auto measures when a block is loaded.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 def insecure_lan_option(command: F) -> F:

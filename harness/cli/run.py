@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
-from harness.cli.options import WEIGHTS_FILE, insecure_lan_option, json_option, profiles_option
+from harness.cli.options import WEIGHTS_FILE, insecure_lan_option, json_option, profiles_option, runtime_options
 from harness.partition.wire import Wire
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--weights", type=WEIGHTS_FILE, metavar="FILE", help="A Keras weights file instead.")
 @click.option("--in-flight", type=int, metavar="K", help="Closed loop with K frames under way [default: 2 per node].")
 @click.option("--rate", "rate_fps", type=float, metavar="FPS", help="Open loop: so many frames due per second.")
+@runtime_options
 @click.option("--threads", type=int, help="Threads of target host [default: all cores].")
 @click.option(
     "--wire",

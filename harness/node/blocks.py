@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from harness.models.weights import Floats, WeightSource, model_fingerprint
 from harness.node.seats import ComputedBlock
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share, shares_of
-from harness.runtime.device import Device, configure, versions
-from harness.runtime.keras_block import load_block
+from harness.records.computing import Computing, Wanted, joined
+from harness.runtime.cores import usable_cores
+from harness.runtime.device import Device, configure
+from harness.runtime.loaded_block import LoadedBlock
+from harness.runtime.opening import computing_of, open_runtime
 from harness.runtime.source import weight_source
 
 
@@ -30,6 +33,7 @@ class NodeOptions:
         weights: a Keras weights file of the whole model, or None.
         threads: threads of the block; None shares the cores among this machine's nodes.
         device: "cpu" or "gpu".
+        wanted: what the block is computed with.
         core: the core that the computing thread keeps to; None leaves it to the system.
         keep_cores: whether nodes that share this machine's cores may be bound to one each.
         stop_on_eof: end when standard input closes (set by a parent that must not leave children behind).
@@ -39,6 +43,7 @@ class NodeOptions:
     weights: Path | None = None
     threads: int | None = None
     device: Device = "cpu"
+    wanted: Wanted = field(default_factory=Wanted)
     core: int | None = None
     keep_cores: bool = True
     stop_on_eof: bool = False
@@ -47,7 +52,12 @@ class NodeOptions:
         """Threads of a block on this machine."""
         if self.core is not None:
             return 1
-        return self.threads or max(1, len(os.sched_getaffinity(0)) // max(1, len(local_placements(plan))))
+        return self.threads or max(1, usable_cores() // max(1, len(local_placements(plan))))
+
+    def runtime_arguments(self) -> list[str]:
+        """What `iot-farm node` is told of the runtime."""
+        wanted = self.wanted
+        return ["--runtime", wanted.runtime, "--precision", wanted.precision, "--way", wanted.way]
 
 
 @dataclass(frozen=True)
@@ -58,13 +68,13 @@ class BlockSource:
         load: builds the block of a share.
         weights: identity of the weights, as `describe` tells it.
         model: fingerprint of the whole model with its weights.
-        runtime: what computes, with its version.
+        runtime: what computes, with its version; each block tells the way that it takes.
     """
 
     load: Callable[[Share], ComputedBlock]
     weights: str
     model: str
-    runtime: str
+    runtime: Computing | str
 
 
 def local_placements(plan: Plan) -> tuple[Placement, ...]:
@@ -100,10 +110,10 @@ def lazy_weights(plan: Plan, options: NodeOptions) -> WeightSource:
     return _LazyWeights(plan.partition.graph, options)
 
 
-def keras_blocks(
+def runtime_blocks(
     plan: Plan, options: NodeOptions, weights: WeightSource | None = None, tried: frozenset[Share] = frozenset()
 ) -> BlockSource:
-    """Blocks of the plan's model, computed by TensorFlow.
+    """Blocks of the plan's model, computed by the runtime that the options name.
 
     Args:
         plan: the run's plan.
@@ -112,19 +122,23 @@ def keras_blocks(
         tried: shares that a twin of this process tries out, with the same code and the same bytes.
 
     Raises:
-        BadInputError: the weights file does not fit.
-        MissingPackageError: TensorFlow, or the GPU asked for, is not there.
+        BadInputError: the weights file does not fit, or the runtime does not compute on that device.
+        MissingPackageError: a package of the runtime, or the GPU asked for, is not there.
     """
     graph = plan.partition.graph
-    configure(options.device, options.threads_here(plan))
+    threads = options.threads_here(plan)
+    if options.weights is not None and weights is None:
+        # Keras reads the file, whatever computes with it.
+        configure(options.device, threads)
+    runtime = open_runtime(options.wanted, device=options.device, threads=threads)
     weights = weights or weight_source(graph, seed=options.seed, weights=options.weights)
     return BlockSource(
-        load=lambda share: load_block(
+        load=lambda share: runtime.load(
             plan.partition.block(share.role, share.part), weights, try_out=share not in tried
         ),
         weights=weights.identity,
         model=model_fingerprint(graph, weights.identity),
-        runtime=", ".join(f"{name} {version}" for name, version in versions().items()) + f", {options.device}",
+        runtime=computing_of(runtime, options.device),
     )
 
 
@@ -159,10 +173,18 @@ def description(
         "weights": source.weights,
         "model_fingerprint": source.model,
         "block_fingerprint": "" if placement.spare else blocks[own].fingerprint,
-        "runtime": source.runtime,
+        "runtime": _told(source, blocks),
         "threads": options.threads_here(plan),
         "core": -1 if options.core is None else options.core,
         "pid": os.getpid(),
         "input_bytes": sum(cut.message_bytes(tensor) for tensor, _ in slots),
         "output_bytes": sum(cut.message_bytes(tensor) for tensor in outputs),
     }
+
+
+def _told(source: BlockSource, blocks: dict[Share, ComputedBlock]) -> str:
+    """What computes, and the ways of all blocks that are loaded from the start."""
+    if isinstance(source.runtime, str):
+        return source.runtime
+    choices = [block.choice for block in blocks.values() if isinstance(block, LoadedBlock)]
+    return str(replace(source.runtime, choice=joined(choices)))

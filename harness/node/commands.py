@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.node.births import Birth
-from harness.node.blocks import NodeOptions, local_placements
+from harness.node.blocks import NodeOptions
 from harness.partition.paper import partition_names
 from harness.plan.cores import deal_cores
 from harness.plan.plan import Placement, Plan
@@ -69,8 +69,7 @@ def common_arguments(farm_file: Path, plan: Plan, options: NodeOptions) -> list[
         arguments += ["--partition", plan.partition.name]
     arguments += ["--seed", str(options.seed), "--device", options.device]
     # Siblings share the cores, which one process alone cannot see.
-    threads = options.threads or max(1, len(os.sched_getaffinity(0)) // len(local_placements(plan)))
-    arguments += ["--threads", str(threads)]
+    arguments += ["--threads", str(options.threads_here(plan)), *options.runtime_arguments()]
     if options.weights is not None:
         arguments += ["--weights", str(options.weights.resolve())]
     return arguments

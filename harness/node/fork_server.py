@@ -22,7 +22,7 @@ from harness.errors import FarmError
 from harness.models.shared_weights import BlockKey, SharedBlock, SharedWeights
 from harness.models.weights import SeededWeights, WeightSource
 from harness.node.births import Birth, Request
-from harness.node.blocks import NodeOptions, keras_blocks, lazy_weights, local_placements
+from harness.node.blocks import NodeOptions, lazy_weights, local_placements, runtime_blocks
 from harness.node.own_process import die_with_parent, show_command_line, threads_running
 from harness.node.serve import serve
 from harness.node.turns import Turns
@@ -72,7 +72,7 @@ def run_fork_server(plan: Plan, options: NodeOptions, request: Request) -> None:
             if _fork(birth, request):
                 weights = SharedWeights(maker.identity, blocks.values(), lazy_weights(plan, options))
                 own = replace(options, core=birth.core, stop_on_eof=not request.background)
-                blocks_of = partial(keras_blocks, weights=weights, tried=frozenset(tried))
+                blocks_of = partial(runtime_blocks, weights=weights, tried=frozenset(tried))
                 serve(plan, placement, own, blocks_of, partial(_say_ready, birth, request, turn))
                 return
             turns.given(turn)

@@ -26,9 +26,13 @@ _ROOM = " " * 512
 SERVER = (sys.executable, "-m", "harness.cli.fork_server")
 
 
-def may_fork(device: str) -> bool:
-    """Whether nodes can come from one process: a GPU's driver does not survive a fork, and weights must be sealed."""
-    return device == "cpu" and hasattr(os, "memfd_create")
+def may_fork(device: str, runtime: str) -> bool:
+    """Whether nodes can come from one process.
+
+    A GPU's driver does not survive a fork, weights must be sealed, and runtimes other than Keras neither share what is
+    imported once nor take over mapped weights.
+    """
+    return device == "cpu" and runtime == "keras" and hasattr(os, "memfd_create")
 
 
 class ForkedStart:

@@ -55,7 +55,7 @@ def run_foreground(
         return
     for placement in placements:
         refuse_taken_port(placement.address)
-    run = _apart if apart or not may_fork(options.device) else _forked
+    run = _apart if apart or not may_fork(options.device, options.wanted.runtime) else _forked
     with run(farm_file, plan, placements, options) as children:
         say(f"starting {len(placements)} nodes; stop them with Ctrl-C")
         while (found := children.ended()) is None:

@@ -14,7 +14,7 @@ from typing import Any
 from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.farm.key_folder import require_trust
-from harness.node.blocks import BlockSource, NodeOptions, description, first_blocks, keras_blocks
+from harness.node.blocks import BlockSource, NodeOptions, description, first_blocks, runtime_blocks
 from harness.node.node import Node
 from harness.node.seats import ComputedBlock, Seats
 from harness.partition.partition import INITIAL
@@ -40,7 +40,7 @@ def serve(
     plan: Plan,
     placement: Placement,
     options: NodeOptions,
-    blocks_of: Callable[[Plan, NodeOptions], BlockSource] = keras_blocks,
+    blocks_of: Callable[[Plan, NodeOptions], BlockSource] = runtime_blocks,
     ready: Callable[[], None] | None = None,
 ) -> None:
     """Run one node until SIGINT, SIGTERM, or its `stop` message.

@@ -26,6 +26,7 @@ from harness.records.rules_frames import (
     stability_finding,
 )
 from harness.records.rules_nodes import NODE_FIGURES, node_figures, node_findings
+from harness.records.rules_runtime import runtime_finding
 from harness.records.rules_wire import WIRE_FIGURES, wire_figures, wire_finding
 from harness.records.schema import form_problems
 from harness.records.store import document_of
@@ -99,7 +100,7 @@ def _content(document: dict[str, Any], path: Path | None, findings: list[Finding
     figures = recomputed(document, frames)
     findings = [*findings, *frame_findings(document, frames)]
     findings += [figure_finding(document, figures), *node_findings(document), wire_finding(document)]
-    findings += device_findings(document)
+    findings += [runtime_finding(document), *device_findings(document)]
     others = node_figures(document) | wire_figures(document)
     findings.append(_repeated(document, others))
     energy_finding, energy = energy_figures(document, path)

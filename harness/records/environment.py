@@ -16,7 +16,10 @@ from typing import Any
 
 import psutil
 
-_PACKAGES = ("ck-iot-farm", "ck", "tensorflow", "tensorflow-cpu", "keras", "avro", "httptools", "numpy", "pyvisa-py")
+_PACKAGES = (
+    *("ck-iot-farm", "ck", "tensorflow", "tensorflow-cpu", "keras", "ai-edge-litert", "onnxruntime", "openvino"),
+    *("avro", "httptools", "numpy", "pyvisa-py"),
+)
 UNKNOWN = "unknown"
 _ROOT = Path("/")
 _CPUFREQ = "sys/devices/system/cpu/cpu0/cpufreq"

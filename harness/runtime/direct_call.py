@@ -8,12 +8,10 @@ computes in the calling thread, and an aligned buffer is given to TensorFlow wit
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.models.memory import aligned_empty
 from harness.models.weights import Floats
-
-Array = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+from harness.runtime.loaded_block import Array
 
 
 class DirectCall:

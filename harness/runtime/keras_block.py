@@ -14,63 +14,38 @@ from harness.models.memory import ALIGNMENT_BYTES
 from harness.models.shared_weights import fingerprint_in_use
 from harness.models.weights import Floats, WeightSource
 from harness.partition.block import Block
+from harness.records.computing import Choice
 from harness.runtime.device import configured_device, import_keras, require_configured
-from harness.runtime.direct_call import Array, DirectCall
+from harness.runtime.direct_call import DirectCall
+from harness.runtime.loaded_block import Array, Compute, LoadedBlock, sample_inputs
+
+INPUT = "input_"
+"""The inputs of a traced function are named so, with their number."""
 
 
-class LoadedBlock:
-    """A block that is ready to compute; made by `load_block`.
-
-    Args:
-        block: what is computed.
-        fingerprint: 16 hex digits over the model, the layers, the part and the weights in place.
-        function: the compiled function, from batches of one to a list of batches of one.
-        tensorflow: the module.
-    """
-
-    def __init__(self, block: Block, fingerprint: str, function: Any, tensorflow: Any) -> None:
-        self.block = block
-        self.fingerprint = fingerprint
-        self.input_bytes = {name: block.graph.output_bytes(name) for name in block.inputs}
-        self._shapes = tuple(block.graph.shape(name) for name in block.inputs)
-        self._dtypes = tuple(np.dtype(block.graph.dtype(name)) for name in block.inputs)
-        self._function = function
-        self._tensorflow = tensorflow
-        # A GPU fetches its inputs itself; there the ordinary call is the one that is known to work.
-        on_cpu = configured_device() == "cpu"
-        self._direct = DirectCall(tensorflow, function, self._shapes, self._dtypes) if on_cpu else None
-
-    def __call__(self, *inputs: Array) -> tuple[Floats, ...]:
-        """Compute one frame.
-
-        Args:
-            inputs: one array per tensor of `block.inputs`, in that order, without batch axis.
-
-        Returns:
-            One float32 array per tensor of `block.outputs`, without batch axis, in memory of its own.
-
-        Raises:
-            ValueError: the number of arrays, a shape or an element type is not that of the tensors.
-        """
-        for array, shape, dtype in zip(inputs, self._shapes, self._dtypes, strict=True):
-            if array.shape != shape or array.dtype != dtype:
-                raise ValueError(f"expected {dtype} {shape}, not {array.dtype} {array.shape}")
-        if self._direct is not None:
-            return self._direct(inputs)
-        batches = [self._tensorflow.convert_to_tensor(array[np.newaxis]) for array in inputs]
-        return tuple(result.numpy()[0] for result in self._function(*batches))
-
-
-def load_block(block: Block, weights: WeightSource, *, try_out: bool = True) -> LoadedBlock:
-    """Build a block, set its weights, compile it and run it once.
+def load_block(block: Block, weights: WeightSource) -> LoadedBlock:
+    """Build a block, set its weights, compile it the plain way and run it once; every reference is computed so.
 
     Args:
         block: the layers and the part to compute.
         weights: where the weights come from; asked for one layer at a time.
-        try_out: whether it is run; without that its first call takes a little longer than the next (VGG16: 0.05 s).
 
     Returns:
-        A block that can compute; one that was tried out has shown it.
+        A block whose first call is as fast as the next.
+
+    Raises:
+        RuntimeError: `configure` was not called in this process.
+    """
+    function, _, fingerprint = build_function(block, weights)
+    loaded = LoadedBlock(block, fingerprint, compute_with(block, function), Choice("function"))
+    loaded(*sample_inputs(block))
+    return loaded
+
+
+def build_function(block: Block, weights: WeightSource) -> tuple[Any, Any, str]:
+    """The compiled function of a block, the Keras model that holds its weights, and the fingerprint over those.
+
+    The function takes batches of one and returns a flat list of batches of one.
 
     Raises:
         RuntimeError: `configure` was not called in this process.
@@ -78,16 +53,35 @@ def load_block(block: Block, weights: WeightSource, *, try_out: bool = True) -> 
     tensorflow = require_configured()
     model = build_keras_model(block, weights)
     fingerprint = fingerprint_in_use(weights, block.graph, block.layers, block.part, block.parts, _weights_in(model))
-    signature = [tensorflow.TensorSpec((1, *block.graph.shape(name)), block.graph.dtype(name)) for name in block.inputs]
-    function = tensorflow.function(
-        # One output comes back bare, several as a list: flatten makes it a list in both cases.
-        lambda *batches: tensorflow.nest.flatten(model(list(batches), training=False)),
-        input_signature=signature,
-    ).get_concrete_function()
-    loaded = LoadedBlock(block, fingerprint, function, tensorflow)
-    if try_out:
-        loaded(*(np.zeros(block.graph.shape(name), block.graph.dtype(name)) for name in block.inputs))
-    return loaded
+    # One output comes back bare, several as a list: flatten makes it a list in both cases.
+    function = trace(block, lambda *batches: tensorflow.nest.flatten(model(list(batches), training=False)))
+    return function, model, fingerprint
+
+
+def trace(block: Block, body: Callable[..., Any]) -> Any:
+    """A concrete function of the block's inputs, in their order."""
+    tensorflow = require_configured()
+    signature = [
+        tensorflow.TensorSpec((1, *block.graph.shape(name)), block.graph.dtype(name), f"{INPUT}{number}")
+        for number, name in enumerate(block.inputs)
+    ]
+    return tensorflow.function(body, input_signature=signature, autograph=False).get_concrete_function()
+
+
+def compute_with(block: Block, function: Any) -> Compute:
+    """How a concrete function is called for one frame."""
+    tensorflow = require_configured()
+    if configured_device() == "cpu":
+        shapes = tuple(block.graph.shape(name) for name in block.inputs)
+        dtypes = tuple(np.dtype(block.graph.dtype(name)) for name in block.inputs)
+        return DirectCall(tensorflow, function, shapes, dtypes)
+
+    def ordinary(inputs: tuple[Array, ...]) -> tuple[Floats, ...]:
+        # A GPU fetches its inputs itself; there the ordinary call is the one that is known to work.
+        batches = [tensorflow.convert_to_tensor(array[np.newaxis]) for array in inputs]
+        return tuple(result.numpy()[0] for result in function(*batches))
+
+    return ordinary
 
 
 def build_keras_model(block: Block, weights: WeightSource | None = None) -> Any:

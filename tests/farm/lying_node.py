@@ -15,7 +15,7 @@ import numpy as np
 import harness
 from harness.farm.config import NODE_PORT, Address, FarmConfig
 from harness.node import serve as serving
-from harness.node.blocks import NodeOptions, keras_blocks
+from harness.node.blocks import NodeOptions, runtime_blocks
 from harness.node.intake import Intake
 from harness.node.node import Node
 from harness.partition.paper import partition_for
@@ -111,7 +111,7 @@ def main(farm_file: str, address: str, lie: str) -> None:
     if lie == "seed":
 
         def other_blocks(plan, options):
-            honest, other = keras_blocks(plan, options), keras_blocks(plan, NodeOptions(seed=7, threads=1))
+            honest, other = runtime_blocks(plan, options), runtime_blocks(plan, NodeOptions(seed=7, threads=1))
 
             def load(share):
                 block = other.load(share)

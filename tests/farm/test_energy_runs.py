@@ -20,7 +20,8 @@ from harness.bench.energy import PowerOptions, RunMeter
 from harness.bench.filing import file_run
 from harness.bench.options import RunOptions
 from harness.bench.progress import Silent
-from harness.bench.session import plan_of, reference_for, run_benchmark
+from harness.bench.right_answers import reference_for
+from harness.bench.session import plan_of, run_benchmark
 from power.trace_file import read_trace
 
 FRAMES = 300

@@ -19,7 +19,8 @@ from npm_avsc import install_avsc, node
 
 from harness.bench.options import RunOptions
 from harness.bench.reference import Reference
-from harness.bench.session import plan_of, reference_for
+from harness.bench.right_answers import reference_for
+from harness.bench.session import plan_of
 from harness.rpc.identity import Identity
 from harness.rpc.protocol import PROTOCOL_TEXT
 

@@ -11,7 +11,8 @@ from farms import Farm, running_farm
 
 from harness.bench.options import RunOptions
 from harness.bench.reference import Reference
-from harness.bench.session import plan_of, reference_for, run_benchmark
+from harness.bench.right_answers import reference_for
+from harness.bench.session import plan_of, run_benchmark
 
 PARTITIONS = ("alexnet-5", "alexnet-6", "vgg16-9", "vgg16-11")
 IN_FLIGHT = 20

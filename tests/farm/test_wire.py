@@ -13,7 +13,8 @@ from liars import liar
 
 from harness.bench.options import RunOptions
 from harness.bench.reference import Reference
-from harness.bench.session import plan_of, reference_for, run_benchmark
+from harness.bench.right_answers import reference_for
+from harness.bench.session import plan_of, run_benchmark
 from harness.records.check import check_file
 from harness.records.rules_frames import TOLERANCES
 from harness.records.store import read_record, write_record
