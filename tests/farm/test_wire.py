@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from farms import Farm
+from farms import Farm, running_farm
 from liars import liar
 
 from harness.bench.options import RunOptions
@@ -23,6 +24,13 @@ FRAMES = 20
 BYTES = {"f32": 150_528 + 2 * 25_088 + 2 * 8192 + 4000,
          "fp16": 150_528 + 2 * 12_544 + 2 * 4096 + 4000,
          "uint8": 150_528 + 2 * (6272 + 8) + 2 * (2048 + 8) + 4000}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def alexnet_farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A farm whose blocks add up as every reference does."""
+    with running_farm(tmp_path_factory.mktemp("alexnet"), "alexnet-5", "--way", "function") as farm:
+        yield farm
 
 
 def _options(farm: Farm, wire: str) -> RunOptions:
