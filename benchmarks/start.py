@@ -182,7 +182,12 @@ def _command(arguments: Sequence[str], environment: dict[str, str], folder: Path
         process = subprocess.Popen(
             [sys.executable, "-m", "harness", *arguments], env=environment, stdout=stream, stderr=stream
         )
-        _, status, used = os.wait4(process.pid, 0)
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            process.send_signal(signal.SIGINT)  # it takes back what it started
+            process.wait()
+            raise
     elapsed_s = time.perf_counter() - begun_s
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
