@@ -35,7 +35,7 @@ CUTS: Final = ("alexnet-5", "vgg16-11")
 PLAIN: Final = "keras, function"
 CONTESTANTS: Final = {
     PLAIN: Wanted("keras", "f32", "function"),
-    "keras, constant": Wanted("keras", "f32", "constant"),
+    "keras, packed": Wanted("keras", "f32", "packed"),
     "keras, xla": Wanted("keras", "f32", "xla"),
     "litert": Wanted("litert"),
     "onnx": Wanted("onnx"),
@@ -49,7 +49,7 @@ _METHOD: Final = (
     "thread; they take turns, and each round begins with another one. Times are processor time of one call, the median",
     "over the rounds with the range in brackets; ratios are taken round by round. The difference is the largest of any",
     "output from the plain Keras function's, as a share of the largest output. Loading is processor time, once, and",
-    "holds conversion; for `xla` and `constant` the plain function too. What a farm makes of it, its parts show.",
+    "holds conversion; for `xla` and `packed` the plain function too. What a farm makes of it, its parts show.",
 )
 
 

@@ -17,7 +17,7 @@ from harness.errors import BadInputError
 
 RuntimeName = Literal["keras", "litert", "onnx", "openvino"]
 Precision = Literal["f32", "bf16", "fp16", "int8"]
-Way = Literal["auto", "function", "constant", "xla"]
+Way = Literal["auto", "function", "packed", "xla"]
 
 RUNTIMES: Final[tuple[RuntimeName, ...]] = get_args(RuntimeName)
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)

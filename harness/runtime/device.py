@@ -120,7 +120,7 @@ def _import_tensorflow() -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
     # Kernels of oneDNN, which TensorFlow takes by itself on the newest processors alone: with the kernels of
-    # convolutions as constants they are 1.3 times as fast on others too (measured on one with AVX2).
+    # convolutions packed once they are 1.3 times as fast as its own on others too (measured on one with AVX2).
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         with _without_extras(), _silent_once():

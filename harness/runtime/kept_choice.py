@@ -8,9 +8,12 @@ run's weights all the same, and every frame of a run is compared with the refere
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,6 +69,20 @@ class KeptChoices:
             temporary = path.with_suffix(f".{os.getpid()}")
             temporary.write_text(json.dumps(told), encoding="utf-8")
             temporary.replace(path)
+
+    @contextmanager
+    def alone(self, block: Block, ways: tuple[str, ...]) -> Iterator[None]:
+        """Measure while no other process does the same: replicas would disturb each other, and one is enough."""
+        path = self._path(block, ways).with_suffix(".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = path.open("wb")
+        except OSError:
+            yield
+            return
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go of when the process ends, however that happens
+            yield
 
     def _path(self, block: Block, ways: tuple[str, ...]) -> Path:
         about = {

@@ -1,8 +1,8 @@
 """Blocks on TensorFlow: on the CPU the fastest of three ways to compile a Keras block, as measured when it is loaded.
 
-``function`` is the plain compiled function, by which every reference is computed. ``constant`` has the kernels of
-convolutions as constants, which lets TensorFlow arrange them once for the instructions of the processor. ``xla`` has
-the whole block compiled by XLA.
+``function`` is the plain compiled function, by which every reference is computed. ``packed`` has oneDNN arrange the
+kernels of convolutions for the instructions of the processor once, not for every frame (`packed_convolution`).
+``xla`` has the whole block compiled by XLA.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from harness.records.computing import Choice, Precision, Way
 from harness.runtime.choice import choose, difference
 from harness.runtime.device import configured_device, require_configured, versions
 from harness.runtime.kept_choice import KeptChoices
-from harness.runtime.keras_block import build_function, compute_with, trace, variable_view
+from harness.runtime.keras_block import build_function, compute_with, trace
 from harness.runtime.loaded_block import Array, Compute, LoadedBlock, sample_inputs
+from harness.runtime.packed_convolution import can_pack, packed_convolution
 
 _BUDGET_S: Final = 0.5
 """Seconds of computing after which no further round of measuring begins."""
@@ -63,40 +64,48 @@ class KerasRuntime:
         """See `Runtime.load`."""
         function, model, fingerprint = build_function(block, weights)
         ways = tuple(self._ways(block))
-        choice = self._kept.find(block, ways) if self._way == "auto" and len(ways) > 1 else None
-        if choice is None:
+        if self._way != "auto" or len(ways) == 1:
             computes = {way: self._compute(way, block, function, model) for way in ways}
-            choice = self._choose(block, computes)
-            compute = computes[choice.way]
-            if self._way == "auto" and len(ways) > 1:
-                self._kept.keep(block, ways, choice)
-        else:
-            compute = self._compute(choice.way, block, function, model)
-            if try_out:
-                compute(sample_inputs(block))
-        return LoadedBlock(block, fingerprint, compute, choice)
+            choice = self._asked(block, computes)
+            return LoadedBlock(block, fingerprint, computes[choice.way], choice)
+        kept = self._kept.find(block, ways)
+        if kept is None:
+            with self._kept.alone(block, ways):
+                kept = self._kept.find(block, ways)  # somebody else may have measured meanwhile
+                if kept is None:
+                    computes = {way: self._compute(way, block, function, model) for way in ways}
+                    choice = self._measured(block, computes)
+                    self._kept.keep(block, ways, choice)
+                    return LoadedBlock(block, fingerprint, computes[choice.way], choice)
+        loaded = LoadedBlock(block, fingerprint, self._compute(kept.way, block, function, model), kept)
+        if try_out:
+            loaded(*sample_inputs(block))
+        return loaded
 
     def _ways(self, block: Block) -> list[str]:
-        """The plain function, and what else may be taken; without a convolution there are no kernels to hold."""
-        kernels = any(isinstance(block.graph.layer(name), Conv2D) for name in block.layers)
-        others = [way for way in ("constant", "xla") if self._way in {"auto", way} and (way != "constant" or kernels)]
+        """The plain function, and what else may be taken; without a convolution there are no kernels to pack."""
+        packed = can_pack() and any(isinstance(block.graph.layer(name), Conv2D) for name in block.layers)
+        others = [way for way in ("packed", "xla") if self._way in {"auto", way} and (way != "packed" or packed)]
         return ["function", *others]
 
     def _compute(self, way: str, block: Block, function: Any, model: Any) -> Compute:
-        if way == "constant":
-            function = trace(block, self._with_constant_kernels(block, model))
+        if way == "packed":
+            function = trace(block, self._with_packed_kernels(block, model))
         elif way == "xla":
             function = self._with_xla(block, model)
         return compute_with(block, function)
 
-    def _choose(self, block: Block, computes: dict[str, Compute]) -> Choice:
+    def _measured(self, block: Block, computes: dict[str, Compute]) -> Choice:
         inputs = telling_inputs(block, computes["function"])
         ways = {name: (lambda compute=compute: compute(inputs)) for name, compute in computes.items()}
-        if self._way == "auto":
-            return choose("function", ways, budget_s=_BUDGET_S, clock_s=self._clock_s)
+        return choose("function", ways, budget_s=_BUDGET_S, clock_s=self._clock_s)
+
+    def _asked(self, block: Block, computes: dict[str, Compute]) -> Choice:
+        """The way that was asked for where there is one, and how far its outputs are from the plain function's."""
         way = self._way if self._way in computes else "function"
-        right = ways["function"]()
-        return Choice(way, None, None if way == "function" else difference(ways[way](), right))
+        inputs = telling_inputs(block, computes["function"])
+        right = computes["function"](inputs)
+        return Choice(way, None, None if way == "function" else difference(computes[way](inputs), right))
 
     def _with_xla(self, block: Block, model: Any) -> Any:
         flatten = self._tensorflow.nest.flatten
@@ -106,24 +115,17 @@ class KerasRuntime:
         )
         return trace(block, lambda *batches: compiled(*batches))  # noqa: PLW0108  not itself: it has no such call
 
-    def _with_constant_kernels(self, block: Block, model: Any) -> Callable[..., Any]:
-        tensorflow = self._tensorflow
-        # Read before the body is traced: inside of it a variable has no memory to look at.
-        held = {
-            name: tuple(np.array(variable_view(variable)) for variable in model.get_layer(name).weights)
-            for name in block.layers
-            if isinstance(block.graph.layer(name), Conv2D)
-        }
-
+    def _with_packed_kernels(self, block: Block, model: Any) -> Callable[..., Any]:
         def body(*batches: Any) -> list[Any]:
             tensors = dict(zip(block.inputs, batches, strict=True))
             for name in block.layers:
                 layer, keras_layer = block.graph.layer(name), model.get_layer(name)
                 (tensor,) = (tensors[source] for source in layer.inputs)
                 if isinstance(layer, Conv2D):
-                    kernel, bias = (tensorflow.constant(array) for array in held[name])
-                    summed = tensorflow.nn.conv2d(tensor, kernel, strides=layer.strides, padding="SAME")
-                    tensors[name] = keras_layer.activation(tensorflow.nn.bias_add(summed, bias))
+                    kernel, bias = (variable.value.read_value() for variable in keras_layer.weights)
+                    result = packed_convolution(self._tensorflow, layer, tensor, kernel, bias)
+                    result.set_shape((1, *block.graph.shape(name)))
+                    tensors[name] = result
                 else:
                     tensors[name] = keras_layer(tensor)
             return [tensors[name] for name in block.outputs]

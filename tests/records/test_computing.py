@@ -10,7 +10,7 @@ from harness.records.computing import PRECISIONS, RUNTIMES, Choice, Computing, W
 SOFTWARE = st.text(st.characters(categories=("L", "N"), include_characters=" .,"), min_size=1)
 CHOICES = st.builds(
     Choice,
-    st.sampled_from(["function", "xla", "constant+function"]),
+    st.sampled_from(["function", "xla", "function+packed"]),
     st.none() | st.floats(0.01, 100).map(lambda value: float(f"{value:.2f}")),
     st.none() | st.floats(0, 1).map(lambda value: float(f"{value:.1e}")),
 )

@@ -20,7 +20,7 @@ TOLERANCE = 1e-6
 CLEARLY_DIFFERENT = 1e-4
 PACKAGES = {"litert": "ai_edge_litert", "onnx": "onnxruntime", "openvino": "openvino"}
 ALL = [
-    *(Wanted("keras", "f32", way) for way in ("auto", "function", "constant", "xla")),
+    *(Wanted("keras", "f32", way) for way in ("auto", "function", "packed", "xla")),
     *(Wanted(name) for name in PACKAGES),
 ]
 NAMES = [f"{wanted.runtime}-{wanted.way}" for wanted in ALL]
@@ -214,3 +214,29 @@ def test_a_choice_is_measured_once(tmp_path, monkeypatch):
     kept.write_text('{"way": "telepathy", "gain": 9, "differs": 0}')
     open_runtime(Wanted()).load(block, SeededWeights(1))
     assert len(measured) == 2
+
+
+def test_packed_kernels_are_those_of_their_block():
+    """Two blocks of one graph with other weights, computed in turn, keep the kernels that each packed at first."""
+    graph = tiny(1)
+    frame = frame_pool(2, 1, graph.input_shape)[0]
+    packed = {seed: opened(Wanted(way="packed")).load(whole_model(graph), SeededWeights(seed)) for seed in (1, 2)}
+    assert {block.choice.way for block in packed.values()} <= {"packed", "function"}
+    for seed in (1, 2, 1, 2):
+        answer = packed[seed](frame)[0]
+        assert np.abs(by_hand(graph, SeededWeights(seed), frame) - answer).max() <= TOLERANCE
+        assert np.abs(by_hand(graph, SeededWeights(3 - seed), frame) - answer).max() > CLEARLY_DIFFERENT
+
+
+def test_without_the_operation_packing_is_not_offered(monkeypatch):
+    """A TensorFlow without it, or with another form of it, computes the plain function; this one packs (control)."""
+    from harness.runtime import packed_convolution
+
+    open_runtime(Wanted())
+    present = packed_convolution.can_pack()
+    monkeypatch.setattr(packed_convolution, "_OPERATION", "_NoSuchOperation")
+    assert not packed_convolution.can_pack()
+    loaded = opened(Wanted(way="packed")).load(whole_model(tiny(1)), SeededWeights(1))
+    assert loaded.choice.way == "function"
+    monkeypatch.undo()
+    assert packed_convolution.can_pack() == present
