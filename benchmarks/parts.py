@@ -8,9 +8,11 @@ from benchmarks.energy import energy_parts
 from benchmarks.farms import farm_parts
 from benchmarks.goal import Goal
 from benchmarks.markdown import table
+from benchmarks.runtimes import measure_runtimes
 from benchmarks.samples import spread
 from benchmarks.scaling.suite import LENGTHS, measure_scaling
 from benchmarks.section import Part, Section, Setting
+from benchmarks.start import measure_starts
 from benchmarks.transport.contestants import TRANSPORTS
 from benchmarks.transport.page import hop_section
 from benchmarks.transport.suite import PLACEMENTS, SIZES, measure_hops
@@ -27,8 +29,10 @@ def all_parts() -> list[Part]:
         Part("hop", "one message, over every transport", _hop),
         *farm_parts(),
         Part("scaling", "chains of few and many nodes", _scaling),
+        Part("start", "start of a farm's nodes, and their memory", _start),
         Part("ck", "what `ck run` adds to its program", _ck),
         Part("command", "start of the command line", _command),
+        Part("runtimes", "every block in every runtime that is installed", measure_runtimes, usual=False),
         *energy_parts(),
     ]
 
@@ -44,6 +48,20 @@ def _scaling(setting: Setting) -> Section:
     lengths, run_s = (_QUICK_LENGTHS, 0.1) if setting.quick else (LENGTHS, 1.2)
     found = measure_scaling(lengths, setting.rounds, run_s, setting.cores, setting.folder, setting.say)
     return Section.of(found)
+
+
+def _start(setting: Setting) -> Section:
+    name = "alexnet-5" if setting.quick else "vgg16-11"
+    found = measure_starts(name, setting.rounds, setting.folder, setting.say)
+    lines = [
+        f"## Start of the nodes of {name}",
+        "",
+        "From the command to the moment when every node has answered, from one process and each for itself, in turn.",
+        "PSS is what the nodes take of the machine's memory together; it shares out what several of them map.",
+        "",
+        *found.to_lines(),
+    ]
+    return Section(lines, found.goals(), found.to_document())
 
 
 def _ck(setting: Setting) -> Section:

@@ -86,11 +86,11 @@ class Starts:
         """The goals that these figures speak of."""
         if self.partition != "vgg16-11":
             return []
-        ready = self.spread(FORKED, lambda one: one.ready_s).median
+        ready = self.spread(FORKED, lambda one: one.ready_s)
         worst = max(max(one.pss_bytes, one.worked_pss_bytes or 0) for one in self.samples[FORKED])
         return [
-            Goal("vgg16-11: start to ready", ready, READY_S, at_least=False, unit=" s"),
-            Goal("vgg16-11: memory of all nodes", worst / 1e9, MEMORY_GB, at_least=False, unit=" GB"),
+            Goal.of("vgg16-11: start to ready", ready, READY_S, at_least=False, unit=" s"),
+            Goal("vgg16-11: memory of all nodes, the most", worst / 1e9, MEMORY_GB, at_least=False, unit=" GB"),
         ]
 
     def to_lines(self) -> list[str]:
@@ -210,7 +210,7 @@ def _memory(nodes: Sequence[psutil.Process]) -> tuple[int, int]:
 
 def command_goal(start_s: dict[str, list[float]]) -> Goal:
     """The goal of the command line's start; takes what `command_start` gives."""
-    return Goal(f"`{HELP}`", spread(start_s[HELP]).median, COMMAND_S, at_least=False, unit=" s")
+    return Goal.of(f"`{HELP}`", spread(start_s[HELP]), COMMAND_S, at_least=False, unit=" s", digits=3)
 
 
 def to_markdown(starts: Sequence[Starts], start_s: dict[str, list[float]]) -> list[str]:
