@@ -56,6 +56,8 @@ def _named(document: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]
         ("--partition", mapping(document.get("plan")).get("partition"), False),
         ("--weights", options.get("weights"), False),
         ("--wire", options.get("wire"), False),
+        ("--runtime", options.get("runtime"), False),
+        ("--precision", options.get("precision"), False),
     )
     words = []
     for option, value, needed in values:

@@ -245,13 +245,13 @@ def _order(row: Row) -> tuple[int, int, int, str]:
 
 def _newest(rows: Sequence[Row]) -> list[Row]:
     """The newest run of each system; official ones before quick ones, and those with an energy before others."""
-    best: dict[tuple[str, str, int, str, str], Row] = {}
+    best: dict[tuple[str, str, int, str, str, str], Row] = {}
 
     def worth(row: Row) -> tuple[bool, bool, str]:
         return "quick" not in row.marks, row.value("energy_total_j") is not None, row.started_utc
 
     for row in sorted(rows, key=worth):
-        best[(row.system, row.device, row.devices, row.emulated, row.wire)] = row
+        best[(row.system, row.device, row.devices, row.emulated, row.wire, row.computed)] = row
     return sorted(best.values(), key=lambda row: row.started_utc)[-MOST_BARS:]
 
 
@@ -260,7 +260,9 @@ def _tick(row: Row) -> str:
         return label(f"{_size(row)}, {next(iter(row.marks), '2018')[-4:]}")
     system = row.system if len(row.system) <= _LONGEST else row.system[: _LONGEST - 1] + "…"
     device = f" {row.device}" if row.device else ""
-    marks = (f" ~{label(row.emulated)}" if row.emulated else "") + (f" {label(row.wire)}" if row.wire else "")
+    marks = (f" ~{label(row.emulated)}" if row.emulated else "") + "".join(
+        f" {label(word)}" for word in (row.wire, row.computed) if word
+    )
     return f"<b>{label(system + device)}</b>{marks}"
 
 

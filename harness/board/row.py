@@ -14,10 +14,12 @@ from harness.board.command import command_of
 from harness.board.values import is_number, mapping
 from harness.board.words import UNKNOWN, plain, private
 from harness.records.canonical import canonical
+from harness.records.computing import asked_computing
 from harness.records.published import Published
 
-VIRTUAL, EMULATED, PUBLISHED, QUICK, WIRE = "virtual", "emulated", "published", "quick", "wire"
-MARKS = (PUBLISHED, EMULATED, WIRE, VIRTUAL, QUICK)
+VIRTUAL, EMULATED, PUBLISHED, QUICK = "virtual", "emulated", "published", "quick"
+WIRE, COMPUTED = "wire", "computed"
+MARKS = (PUBLISHED, EMULATED, WIRE, COMPUTED, VIRTUAL, QUICK)
 """What a row may wear, in the order in which it wears them: the first word of each mark."""
 VERDICTS = ("VALID", "PUBLISHED", "INCOMPLETE", "INVALID")
 """Verdicts in the order in which rows of them are shown."""
@@ -72,7 +74,7 @@ class Row:
         verdict: one of `VERDICTS`.
         reasons: why the figures must not be used.
         notes: what to know besides.
-        marks: of `MARKS`, some with their object: "emulated: rpi3", "wire: fp16", "published 2018".
+        marks: of `MARKS`, some with their object: "emulated: rpi3", "wire: fp16", "computed: onnx", "published 2018".
         corrected: metric -> lowest and highest value that honest counting leaves of a published one.
         correction: why.
         source: where a published figure stands; the record's target and time for a run.
@@ -112,7 +114,7 @@ class Row:
         """Name for people: "host (CPU)", "farm-5-local (5 devices)"; a published farm's name says its size already."""
         if self.origin == "published" and not self.device:
             return self.system
-        return f"{self.system} ({self.size}{f', {self.wire} wire' if self.wire else ''})"
+        return f"{self.system} ({', '.join([self.size, *self._arithmetic])})"
 
     @property
     def place(self) -> str:
@@ -134,6 +136,16 @@ class Row:
         """How tensors were rounded between blocks; "" where they were not."""
         return self._object(WIRE)
 
+    @property
+    def computed(self) -> str:
+        """Runtime and precision where they are not Keras in f32: "openvino bf16"; "" where they are."""
+        return self._object(COMPUTED)
+
+    @property
+    def _arithmetic(self) -> list[str]:
+        """What makes answers differ from those of the usual arithmetic, in words."""
+        return [f"{self.wire} wire"] * bool(self.wire) + [self.computed] * bool(self.computed)
+
     def _object(self, word: str) -> str:
         return next((mark.partition(": ")[2] for mark in self.marks if mark.startswith(f"{word}: ")), "")
 
@@ -152,7 +164,7 @@ class Row:
             words = [next((mark for mark in self.marks if mark.startswith(PUBLISHED)), PUBLISHED), "not verified"]
         else:
             words = ["verified", *([f"emulated {self.emulated}"] if self.emulated else [])]
-            words += [f"{self.wire} wire"] if self.wire else []
+            words += self._arithmetic
             if any(map(is_energy, metrics)):
                 words.append("virtual energy" if self.virtual else "measured energy")
         return ", ".join(words)
@@ -260,6 +272,9 @@ def _marks(document: Mapping[str, Any]) -> tuple[str, ...]:
     if document.get("wire") is not None:
         encoding = mapping(document["wire"]).get("encoding")
         marks.append(f"{WIRE}: {encoding if encoding in ('fp16', 'uint8') else UNKNOWN}")
+    computed = asked_computing(mapping(document.get("options")))
+    if computed:
+        marks.append(f"{COMPUTED}: {computed}")
     energy = document.get("energy")
     # Anything but a plain yes to "measured" counts as made up.
     meter = mapping(mapping(energy).get("meter"))

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.metrics import METRICS, show
+from harness.records.computing import asked_computing
 from harness.records.rules_wire import wire_of
 
 if TYPE_CHECKING:
@@ -219,10 +220,11 @@ def _milliseconds(value: float | None) -> str:
 
 
 def _devices(document: dict[str, Any]) -> str:
-    target, wire = document["target"], wire_of(document)
-    if target["kind"] != "farm":
-        return f"1 {target['device'].upper()}"
-    return f"{target['devices']} devices" + ("" if wire == "f32" else f", {wire} wire")
+    target, wire, computed = document["target"], wire_of(document), asked_computing(document["options"])
+    farm = target["kind"] == "farm"
+    words = [f"{target['devices']} devices" if farm else f"1 {target['device'].upper()}"]
+    words += [f"{wire} wire"] * (wire != "f32") + [computed] * bool(computed)
+    return ", ".join(words)
 
 
 def _with_uncertainty(metrics: dict[str, float], part: str) -> str:

@@ -13,7 +13,7 @@ from harness.cli.options import json_option
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), required=False)
-@click.option("--latest", is_flag=True, help="Only the latest run of each model, target and wire.")
+@click.option("--latest", is_flag=True, help="Only the latest run of each model, target, wire and runtime.")
 @json_option
 def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     """Show the records in FOLDER (default: $IOT_FARM_RESULTS, else ./results), oldest first.
@@ -27,6 +27,7 @@ def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     """
     from harness.cli.report import print_energies, print_records
     from harness.errors import NotFoundError
+    from harness.records.computing import asked_computing
     from harness.records.rules_wire import wire_of
     from harness.records.store import read_records, results_folder
 
@@ -35,10 +36,10 @@ def results(folder: Path | None, latest: bool, as_json: bool) -> None:
     if not found:
         raise NotFoundError(f"there is no record in {place}", "iot-farm run makes one")
     if latest:
-        newest = {
-            (document["model"]["name"], document["target"]["name"], wire_of(document)): (p, document)
-            for p, document in found
-        }
+        newest = {}
+        for path, document in found:
+            computed = wire_of(document), asked_computing(document["options"])
+            newest[document["model"]["name"], document["target"]["name"], *computed] = path, document
         found = list(newest.values())
     if as_json:
         click.echo(json.dumps([{"path": str(path), **document} for path, document in found], indent=1))

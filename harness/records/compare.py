@@ -277,6 +277,8 @@ def _differences(systems: Sequence[System]) -> list[str]:
     wires = {run.system[5] for run in runs}
     if len(wires) > 1:
         found.append("their wires round differently: the systems did not compute the same function")
+    if len({run.system[6] for run in runs}) > 1:
+        found.append("they computed with different runtimes or precisions: part of the ratio is theirs")
     alone = [system.label for system in systems if len(system.runs) == 1]
     if alone:
         found.append(

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from harness.errors import BadInputError
 
@@ -71,6 +72,18 @@ class Wanted:
         """What is not as it is where nobody asks, for the options of a record."""
         plain = Wanted()
         return {name: value for name, value in asdict(self).items() if value != getattr(plain, name)}
+
+
+def asked_computing(options: Mapping[str, Any]) -> str:
+    """Runtime and precision that a record's options ask for, in short: "" for Keras in f32, "onnx", "openvino bf16".
+
+    Anything that is no known name counts as "unknown", so that no such run stands beside the usual ones.
+    """
+    runtime, precision = options.get("runtime", "keras"), options.get("precision", "f32")
+    if runtime not in RUNTIMES or precision not in PRECISIONS:
+        return "unknown"
+    words = [runtime] * (runtime != "keras") + [precision] * (precision != "f32")
+    return " ".join(words)
 
 
 @dataclass(frozen=True)

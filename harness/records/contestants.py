@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from harness.errors import BadInputError, NotFoundError
 from harness.records.check import Audit, check_file
+from harness.records.computing import asked_computing
 from harness.records.record import Status
 from harness.records.store import read_record, read_records
 
@@ -29,8 +30,8 @@ class Run:
         status: what the checker says: VALID, INVALID or INCOMPLETE.
         reasons: why it is not VALID.
         model: name of the network, and the fingerprint over graph and weights.
-        system: target, kind, device, number of devices, what was emulated and the wire between blocks ("" for f32):
-            equal for repetitions of one system.
+        system: target, kind, device, number of devices, what was emulated, the wire between blocks ("" for f32),
+            runtime and precision ("" for Keras in f32): equal for repetitions of one system.
         virtual: True where the energy is that of a load model, False where it was measured, None without one.
         completions_s: when the verified results were there, seconds since the first send.
         latencies_s: send to verified result in the order of sending, seconds.
@@ -42,7 +43,7 @@ class Run:
     status: str
     reasons: tuple[str, ...]
     model: tuple[str, str]
-    system: tuple[str, str, str, int, str, str]
+    system: tuple[str, str, str, int, str, str, str]
     virtual: bool | None
     completions_s: Values = field(repr=False, compare=False)
     latencies_s: Values = field(repr=False, compare=False)
@@ -124,6 +125,7 @@ def run_of(document: dict[str, Any], audit: Audit, name: str) -> Run:
             int(target["devices"]),
             str(document.get("emulated") or ""),
             str((document.get("wire") or {}).get("encoding", "")),
+            asked_computing(document["options"]),
         )
         # Anything but a plain yes to "measured" counts as made up.
         virtual = None if energy is None else energy["meter"]["measured"] is not True
@@ -185,9 +187,10 @@ def _verified(frame: dict[str, Any], tolerance: float) -> bool:
 
 
 def _label(run: Run) -> str:
-    name, kind, device, devices, emulated, wire = run.system
+    name, kind, device, devices, emulated, wire, computed = run.system
     what = f"{devices} devices" if kind == "farm" else f"1 {device.upper()}"
     marks = [f"emulated {_plain(emulated)}"] * bool(emulated) + [f"{_plain(wire)} wire"] * bool(wire)
+    marks += [computed] * bool(computed)
     return f"{_plain(run.model[0])} on {_plain(name)} ({', '.join([what, *marks])})"
 
 

@@ -43,6 +43,9 @@ def test_figures_come_from_the_checker_alone() -> None:
         ({"wire": {"encoding": "uint8"}}, ("wire: uint8",)),
         ({"wire": {"encoding": "<b>"}}, ("wire: unknown",)),
         ({"wire": "fp16"}, ("wire: unknown",)),
+        ({"options": {"runtime": "openvino", "precision": "bf16"}}, ("computed: openvino bf16",)),
+        ({"options": {"runtime": "onnx"}}, ("computed: onnx",)),
+        ({"options": {"runtime": "<b>"}}, ("computed: unknown",)),
         (
             {"emulated": "rpi3", "wire": {"encoding": "fp16"}, "power": "x", "measured": False, "kind": "quick"},
             ("emulated: rpi3", "wire: fp16", "virtual", "quick"),
@@ -96,6 +99,19 @@ def test_a_wire_that_rounds_is_another_row() -> None:
     assert [one.label for one in rows][1:] == [f"farm-5-local (5 devices, {wire} wire)" for wire in ("fp16", "uint8")]
     assert len({one.basis(("ips",)) for one in rows}) == len({one.label for one in rows}) == 3
     assert [" --wire " in one.command for one in rows] == [False, True, True]
+
+
+def test_another_runtime_is_another_row() -> None:
+    """Proves that Keras in f32, another runtime and fewer bits have a label, a frontier and a command of their own."""
+    rows = [found(document()).row]
+    for asked in ({"runtime": "onnx"}, {"runtime": "openvino", "precision": "bf16"}):
+        content = document()
+        content["options"] |= asked
+        rows.append(found(content).row)
+    assert [one.computed for one in rows] == ["", "onnx", "openvino bf16"]
+    assert len({one.basis(("ips",)) for one in rows}) == len({one.label for one in rows}) == 3
+    assert [one.command.count(" --runtime ") for one in rows] == [0, 1, 1]
+    assert [one.command.count(" --precision ") for one in rows] == [0, 0, 1]
 
 
 def test_the_order_puts_usable_rows_first() -> None:

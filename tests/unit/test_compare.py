@@ -240,7 +240,7 @@ def run(**changes: Any) -> Run:
         "status": "VALID",
         "reasons": (),
         "model": ("alexnet", "00ff"),
-        "system": ("farm-5-local", "farm", "", 5, "", ""),
+        "system": ("farm-5-local", "farm", "", 5, "", "", ""),
         "virtual": False,
         "completions_s": done_s,
         "latencies_s": random.lognormal(-3, 0.1, 200),
@@ -321,8 +321,9 @@ def test_what_makes_a_ratio_misleading_is_said() -> None:
     for changes, says in (
         ({"model": ("vgg16", "00ff")}, "different networks"),
         ({"model": ("alexnet", "1234")}, "the weights or the graph differ"),
-        ({"system": ("farm-5-local", "farm", "", 5, "rpi3", "")}, "emulated"),
-        ({"system": ("farm-5-local", "farm", "", 5, "", "fp16")}, "their wires round differently"),
+        ({"system": ("farm-5-local", "farm", "", 5, "rpi3", "", "")}, "emulated"),
+        ({"system": ("farm-5-local", "farm", "", 5, "", "fp16", "")}, "their wires round differently"),
+        ({"system": ("farm-5-local", "farm", "", 5, "", "", "onnx")}, "different runtimes or precisions"),
     ):
         found = compare([system("A"), system("B", run(**changes))], metrics=["ips"])
         assert any(says in warning for warning in found.warnings)

@@ -38,7 +38,7 @@ class Query:
         model: exact name; None for all. So with `system`, `kind` and `origin`.
         verdict: one of `VERDICTS`, "any", or None for those that may be shown without asking (`USABLE`).
         mark: only rows that wear this mark ("virtual"); "emulated" stands for every emulated device, "wire" for every
-            rounding one, "none" for no mark at all.
+            rounding one, "computed" for every other runtime or precision, "none" for no mark at all.
         without: only rows that do not wear this mark.
         text: only rows that hold it in one of `SEARCHED`, in small or capital letters.
         sort: one of `SORTS`.

@@ -42,7 +42,7 @@ def query_of(
     ] = None,
     mark: Annotated[
         str | None,
-        InQuery(max_length=_LONGEST, description=f"virtual, emulated, wire, published, quick, or {NO_MARK}."),
+        InQuery(max_length=_LONGEST, description=f"virtual, emulated, wire, computed, published, quick, or {NO_MARK}."),
     ] = None,
     without: Annotated[str | None, InQuery(max_length=_LONGEST, description="Only rows without this mark.")] = None,
     q: Annotated[str, InQuery(max_length=_LONGEST, description="A text in model, system, marks or id.")] = "",

@@ -57,7 +57,7 @@ const board = (() => {
     if (wanted.model && row.model !== wanted.model) return false;
     if (wanted.kind && row.kind !== wanted.kind) return false;
     const marks = row.marks.join(" ");
-    if (wanted.mark === "none" && /virtual|emulated|published|quick|wire/.test(row.marks.map((mark) => mark.split(/[: ]/)[0]).join(" "))) return false;
+    if (wanted.mark === "none" && /virtual|emulated|published|quick|wire|computed/.test(row.marks.map((mark) => mark.split(/[: ]/)[0]).join(" "))) return false;
     if (wanted.mark && wanted.mark !== "none" && !row.marks.some((mark) => mark.split(/[: ]/)[0] === wanted.mark)) return false;
     const text = `${row.model} ${row.label} ${row.verdict} ${marks}`.toLowerCase();
     return wanted.q.toLowerCase().split(/\s+/).every((word) => text.includes(word));
