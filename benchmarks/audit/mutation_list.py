@@ -35,6 +35,9 @@ def _shifted(by_s: float) -> Edit:
     return frames(lambda frame: frame.update(sent_s=frame["sent_s"] + by_s, verified_s=frame["verified_s"] + by_s))
 
 
+RUNTIME = "nodes.0.description.runtime"
+
+
 def _all_bytes(case: Case) -> None:
     for part in ("options", "plan"):
         case.document[part]["wire"] = "uint8"
@@ -199,6 +202,11 @@ MUTATIONS: Final = (
     ),
     M("adapted", "official", "official on a farm that changed", put("kind", "official")),
     M("farm", "steady", "a change of a farm that may not", put("options.adapt", True)),
+    # What computed
+    M("farm", "runtime", "another runtime than was asked for", put("options.runtime", "onnx")),
+    M("farm", "runtime", "fewer bits than were asked for", put("options.precision", "bf16")),
+    M("farm", "runtime", "a node with a runtime that there is not", put(RUNTIME, "abacus 1; runtime=abacus")),
+    M("host", "runtime", "a single device that does not tell", put("options.runtime", "openvino")),
     # The wire
     M("rounded", "wire", "rounding that is not told", drop("wire")),
     M("rounded", "wire", "rounding that nobody asked for", drop("options.wire")),

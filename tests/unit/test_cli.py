@@ -71,6 +71,7 @@ def iot_farm(tmp_path: Path) -> Iterator[Command]:
         "CK_REPOS": str(tmp_path / "CK"),
         "HOME": str(tmp_path),
         "XDG_STATE_HOME": str(tmp_path / "xdg"),
+        "IOT_FARM_CACHE": str(tmp_path / "cache"),
     }
 
     def run(*arguments: str, **changes: str) -> Ended:

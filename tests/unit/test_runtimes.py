@@ -210,7 +210,7 @@ def test_a_choice_is_measured_once(tmp_path, monkeypatch):
     assert again.choice.way == first.choice.way
     frame = frame_pool(2, 1, block.graph.input_shape)[0]
     np.testing.assert_array_equal(first(frame)[0], again(frame)[0])
-    (kept,) = (tmp_path / "ways").iterdir()
+    (kept,) = (tmp_path / "ways").glob("*.json")
     kept.write_text('{"way": "telepathy", "gain": 9, "differs": 0}')
     open_runtime(Wanted()).load(block, SeededWeights(1))
     assert len(measured) == 2
