@@ -28,8 +28,9 @@ from harness.partition.paper import partition
 from harness.records.computing import Wanted
 from harness.records.environment import environment
 from harness.runtime.choice import difference
-from harness.runtime.loaded_block import LoadedBlock, Runtime
+from harness.runtime.loaded_block import Compute, LoadedBlock, Runtime
 from harness.runtime.opening import open_runtime
+from harness.runtime.own_threads import own_threads
 
 CUTS: Final = ("alexnet-5", "vgg16-11")
 PLAIN: Final = "keras, function"
@@ -121,16 +122,18 @@ def time_cut(name: str, rounds: int) -> CutTimings:
     timings: list[Timing] = []
     for role in cut.roles:
         block = cut.block(role.name, 0)
-        inputs = [tensors[tensor] for tensor in block.inputs]
+        inputs = tuple(tensors[tensor] for tensor in block.inputs)
         loaded = {label: _load(runtime, block, weights) for label, runtime in runtimes.items()}
-        right = loaded[PLAIN][0](*inputs)
-        call_s = _interleaved({label: one for label, (one, _) in loaded.items()}, inputs, rounds)
-        for label, (one, load_s) in loaded.items():
-            differs = difference(one(*inputs), right)
+        with own_threads({label: _computing(one) for label, (one, _) in loaded.items()}) as computes:
+            call_s = _interleaved(computes, inputs, rounds)
+            answers = {label: compute(inputs) for label, compute in computes.items()}
+        right = answers[PLAIN]
+        for label, (_, load_s) in loaded.items():
+            differs = difference(answers[label], right)
             if not differs <= _BEYOND:
                 raise BenchmarkError(f"{label} computes {role.name} of {name} otherwise, by {differs:.1e}")
             timings.append(Timing(role.name, label, load_s, tuple(call_s[label]), differs))
-        del loaded
+        del loaded, computes
         others = [cut.block(role.name, part) for part in range(1, role.parts)]
         parts = [right, *(runtimes[PLAIN].load(other, weights)(*inputs) for other in others)]
         for at, tensor in enumerate(block.outputs):
@@ -171,15 +174,19 @@ def _load(runtime: Runtime, block: Block, weights: SeededWeights) -> tuple[Loade
     return runtime.load(block, weights), time.process_time() - begun_s
 
 
-def _interleaved(blocks: dict[str, LoadedBlock], inputs: list[Any], rounds: int) -> dict[str, list[float]]:
-    labels, call_s = list(blocks), {label: list[float]() for label in blocks}
+def _computing(block: LoadedBlock) -> Compute:
+    return lambda inputs: block(*inputs)
+
+
+def _interleaved(computes: dict[str, Compute], inputs: tuple[Any, ...], rounds: int) -> dict[str, list[float]]:
+    labels, call_s = list(computes), {label: list[float]() for label in computes}
     for label in labels:
-        blocks[label](*inputs)
+        computes[label](inputs)
     for number in range(rounds):
         first = number % len(labels)
         for label in labels[first:] + labels[:first]:
             begun_s = time.process_time()
-            blocks[label](*inputs)
+            computes[label](inputs)
             call_s[label].append(time.process_time() - begun_s)
     return call_s
 

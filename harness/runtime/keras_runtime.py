@@ -23,6 +23,7 @@ from harness.runtime.device import configured_device, require_configured, versio
 from harness.runtime.kept_choice import KeptChoices
 from harness.runtime.keras_block import build_function, compute_with, trace
 from harness.runtime.loaded_block import Array, Compute, LoadedBlock, sample_inputs
+from harness.runtime.own_threads import own_threads
 from harness.runtime.packed_convolution import can_pack, packed_convolution
 
 _BUDGET_S: Final = 0.5
@@ -96,16 +97,18 @@ class KerasRuntime:
         return compute_with(block, function)
 
     def _measured(self, block: Block, computes: dict[str, Compute]) -> Choice:
-        inputs = telling_inputs(block, computes["function"])
-        ways = {name: (lambda compute=compute: compute(inputs)) for name, compute in computes.items()}
-        return choose("function", ways, budget_s=_BUDGET_S, clock_s=self._clock_s)
+        with own_threads(computes) as apart:
+            inputs = telling_inputs(block, apart["function"])
+            ways = {name: (lambda compute=compute: compute(inputs)) for name, compute in apart.items()}
+            return choose("function", ways, budget_s=_BUDGET_S, clock_s=self._clock_s)
 
     def _asked(self, block: Block, computes: dict[str, Compute]) -> Choice:
         """The way that was asked for where there is one, and how far its outputs are from the plain function's."""
         way = self._way if self._way in computes else "function"
-        inputs = telling_inputs(block, computes["function"])
-        right = computes["function"](inputs)
-        return Choice(way, None, None if way == "function" else difference(computes[way](inputs), right))
+        with own_threads(computes) as apart:
+            inputs = telling_inputs(block, apart["function"])
+            right = apart["function"](inputs)
+            return Choice(way, None, None if way == "function" else difference(apart[way](inputs), right))
 
     def _with_xla(self, block: Block, model: Any) -> Any:
         flatten = self._tensorflow.nest.flatten

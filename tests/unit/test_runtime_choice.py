@@ -1,5 +1,7 @@
 """Choosing a way by measurement: on clocks and outputs of the test's own."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from harness.records.computing import Choice
 from harness.runtime.choice import LEAST_GAIN, MOST_DIFFERENCE, choose, difference, try_ways
+from harness.runtime.own_threads import own_threads
 
 
 class Clock:
@@ -102,3 +105,13 @@ def test_difference_is_a_share_of_the_largest_output():
     for wrong in ((), (np.zeros(3, np.float32),), (np.array([0, np.nan], np.float32),)):
         assert difference(wrong, right) == float("inf")
     assert difference((np.ones(2, np.float32),), (np.zeros(2, np.float32),)) == float("inf")
+
+
+def test_each_way_has_a_thread_of_its_own():
+    """Every call of a way is on one thread, which neither another way nor the caller is on; errors come back."""
+    with own_threads({"one": lambda _: threading.get_ident(), "other": lambda _: threading.get_ident()}) as apart:
+        seen = {name: {compute(None) for _ in range(5)} for name, compute in apart.items()}
+    assert all(len(threads) == 1 for threads in seen.values())
+    assert len(set.union({threading.get_ident()}, *seen.values())) == 3
+    with own_threads({"bad": lambda value: 1 / value}) as apart, pytest.raises(ZeroDivisionError):
+        apart["bad"](0)
