@@ -7,19 +7,12 @@ fingerprint that was taken of it once is that of every process that maps it.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import fcntl
-import mmap
 import os
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from harness.errors import FarmError
-
-Bytes = npt.NDArray[np.uint8]
+from harness.models.mapped_file import LARGE_PAGE_BYTES, Bytes, MappedFile
 
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 
@@ -34,15 +27,23 @@ class SealedMemory:
     def __init__(self, name: str) -> None:
         self.descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
 
-    def reserve(self, size_bytes: int) -> mmap.mmap:
-        """Take memory, all of it now, and map it to be written; close the mapping before `seal`.
+    def reserve(self, size_bytes: int) -> MappedFile:
+        """Take memory, all of it now and in large pages where there are, and map it to be written.
+
+        Close the mapping before `seal`.
 
         Raises:
             FarmError: the system does not give so much.
         """
         try:
+            os.truncate(self.descriptor, size_bytes)
+            mapping = MappedFile(self.descriptor, size_bytes, write=True)
+            # A large page is made where a small one is, the first write to a small one would make a small one.
+            for offset in range(0, size_bytes - LARGE_PAGE_BYTES + 1, LARGE_PAGE_BYTES):
+                os.posix_fallocate(self.descriptor, offset, 1)
+            if size_bytes >= LARGE_PAGE_BYTES:
+                mapping.join_pages()
             os.posix_fallocate(self.descriptor, 0, size_bytes)
-            return mmap.mmap(self.descriptor, size_bytes)
         except OSError as error:
             if error.errno not in {errno.ENOSPC, errno.ENOMEM, errno.EFBIG, errno.EDQUOT}:
                 raise
@@ -50,6 +51,7 @@ class SealedMemory:
                 f"the system does not give {size_bytes / 1e6:.0f} MB for weights: {error.strerror}",
                 "raise the limit, free memory, or start the nodes with --apart, which share nothing",
             ) from None
+        return mapping
 
     def seal(self) -> None:
         """Let nobody change it, or its size, any more.
@@ -74,18 +76,7 @@ class SealedMemory:
         """
         if not self.sealed:
             raise RuntimeError("memory is mapped by others only when it is sealed")
-        # Private, since older kernels refuse shared mappings of sealed memory; unwritten pages are shared all the same.
-        mapping = mmap.mmap(self.descriptor, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-        start = np.frombuffer(mapping, dtype=np.uint8).ctypes.data
-
-        class Kept(ctypes.c_uint8 * len(mapping)):  # type: ignore[misc]
-            """An array that holds on to its mapping."""
-
-            owner: Any
-
-        view = Kept.from_address(start)
-        view.owner = mapping
-        return np.ctypeslib.as_array(view)
+        return MappedFile(self.descriptor, os.fstat(self.descriptor).st_size).bytes()
 
     def close(self) -> None:
         """Let go of the descriptor; mappings stay."""

@@ -7,7 +7,6 @@ A block has memory of its own, because slices of a dense layer must be contiguou
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from harness.models.graph import ModelGraph, Shape
+from harness.models.mapped_file import Bytes, MappedFile
 from harness.models.memory import ALIGNMENT_BYTES
-from harness.models.sealed import Bytes, SealedMemory
+from harness.models.sealed import SealedMemory
 from harness.models.weights import Floats, SeededWeights, WeightSource, block_fingerprint, part_shapes
 
 _FLOAT_BYTES = 4
@@ -106,12 +106,9 @@ def make_blocks(source: WeightSource, blocks: Sequence[SharedBlock]) -> Iterator
             yield block
 
 
-def _write(source: WeightSource, together: Sequence[SharedBlock], mappings: Sequence[mmap.mmap]) -> None:
+def _write(source: WeightSource, together: Sequence[SharedBlock], mappings: Sequence[MappedFile]) -> None:
     graph, (layers, _, parts) = together[0].graph, together[0].key
-    written = {
-        block.key.part: block.arrays(np.frombuffer(mapping, dtype=np.uint8))
-        for block, mapping in zip(together, mappings, strict=True)
-    }
+    written = {block.key.part: block.arrays(mapping.bytes()) for block, mapping in zip(together, mappings, strict=True)}
     for layer in layers:
         if isinstance(source, SeededWeights):
             source.fill(graph, layer, {part: arrays[layer] for part, arrays in written.items()}, parts)

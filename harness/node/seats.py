@@ -67,7 +67,7 @@ class Seats:
         self._loading: dict[Share, Future[ComputedBlock]] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
         self._tables: dict[int, Table] = {}
-        self._stops: dict[tuple[int, Way, str], Stop] = {}
+        self._stops: dict[tuple[int, Way | int, str], Stop] = {}
         self.error = ""
         """Why a block of the latest table could not be loaded; empty where none failed."""
         self.begin()
@@ -125,10 +125,12 @@ class Seats:
         table = self._tables.get(route.epoch)
         if table is None:
             raise RemoteError(f"has no table of epoch {route.epoch}: its latest is {max(self._tables)}")
-        way = table.by_number(identity.frame) if route.way is None else route.way
-        key = (route.epoch, way, role)
+        # All ways that follow from a number repeat after so many frames, and a number is looked up sooner than a way.
+        turn: Way | int = identity.frame % table.turns if route.way is None else route.way
+        key = (route.epoch, turn, role)
         stop = self._stops.get(key)
         if stop is None:
+            way = table.by_number(identity.frame) if route.way is None else route.way
             stop = self._worked_out(table, way, role)
             if len(self._stops) < _WAYS:
                 self._stops[key] = stop

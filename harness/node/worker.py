@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.farm.config import Address
+from harness.node.slices import compute_in_long_slices
 from harness.plan.table import Share
 from harness.rpc.identity import Identity
 
@@ -98,6 +99,7 @@ class Worker:
     def _run(self) -> None:
         if self._core is not None:
             os.sched_setaffinity(0, {self._core})  # 0 is the calling thread, and it alone
+        compute_in_long_slices()
         while (job := self._jobs.get()) is not None:
             self._ahead.get()
             begun_s = time.monotonic()

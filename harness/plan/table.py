@@ -7,6 +7,7 @@ two tables can be under way at once and neither is led astray.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,6 +89,11 @@ class Table:
     def by_number(self, frame: int) -> Way:
         """The way of a frame that names none: holders take turns, and all parts of a frame meet at one device."""
         return tuple(frame % len(addresses) for addresses in self.holders.values())
+
+    @cached_property
+    def turns(self) -> int:
+        """After so many frames the ways by number begin anew."""
+        return math.lcm(*(len(addresses) for addresses in self.holders.values()))
 
     def next_stops(self, role: str, way: Way) -> tuple[Address, ...]:
         """Where a tensor that `role` needs must go: each device once, though it may compute several parts."""

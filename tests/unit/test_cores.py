@@ -28,9 +28,17 @@ def test_two_cores_share_alexnet_evenly() -> None:
     """On two cores the convolutions have one, the fully connected blocks the other, and both as much to do."""
     plan = PLANS["alexnet-5"]
     dealt = deal_cores(plan, plan.placements, [0, 1])
-    assert [dealt[node] for node in plan.placements] == [0, 1, 1, 1]
+    assert [dealt[node] for node in plan.placements] == [1, 0, 0, 0]
     load_s = [sum(block_time_s(plan, node) for node, core in dealt.items() if core == number) for number in (0, 1)]
-    assert max(load_s) < 1.1 * min(load_s)
+    assert max(load_s) < 1.3 * min(load_s)
+
+
+def test_blocks_that_read_weights_stay_together() -> None:
+    """Both replicas of AlexNet's convolutions keep to one core, so that no two cores read weights at a time."""
+    plan = PLANS["alexnet-6"]
+    dealt = deal_cores(plan, plan.placements, [0, 1])
+    by_role = {(node.role, core) for node, core in dealt.items()}
+    assert by_role == {("block1", 1), ("block2", 0), ("block3", 0)}
 
 
 @pytest.mark.parametrize("cores", [[0], [0, 1, 2, 3], range(64)])
@@ -60,4 +68,4 @@ def test_all_nodes_or_none(name: str, count: int) -> None:
     load_s: Counter[int] = Counter()
     for node, core in dealt.items():
         load_s[core] += block_time_s(plan, node) / node.replicas  # type: ignore[assignment]
-    assert max(load_s.values()) <= 1.1 * sum(load_s.values()) / count + 1e-9
+    assert max(load_s.values()) <= 1.2 * sum(load_s.values()) / count + 1e-9

@@ -95,7 +95,7 @@ def test_sealed_memory_cannot_be_changed():
     """Before it is sealed, memory can be written; after it, neither written, mapped to write, grown nor unsealed."""
     memory = SealedMemory("test")
     with memory.reserve(100) as mapping:
-        mapping[0] = 7
+        mapping.bytes()[0] = 7
         with pytest.raises(OSError, match="busy"):
             memory.seal()  # somebody might still write
         with pytest.raises(RuntimeError, match="sealed"):

@@ -36,6 +36,15 @@ def test_every_part_is_computed_once_on_any_way(found: tuple[str, Table], data: 
         assert not any(table.mine(role.name, way, other) for other in table.devices - set(stops))
 
 
+@given(tables(), st.integers(0, 2**63 - 1))
+def test_ways_by_number_repeat_after_all_turns(found: tuple[str, Table], frame: int) -> None:
+    """The way of a frame is that of its place in the turns, and no smaller number of turns would do."""
+    _, table = found
+    assert table.by_number(frame) == table.by_number(frame % table.turns)
+    for fewer in range(1, table.turns):
+        assert any(table.by_number(number) != table.by_number(number + fewer) for number in range(table.turns))
+
+
 @given(tables())
 def test_the_wire_keeps_a_table(found: tuple[str, Table]) -> None:
     """A table is read as it was written, for its own partition and no other."""
