@@ -12,6 +12,7 @@ from typing import Any
 from benchmarks.contestant import BenchmarkError, Slot
 
 _COMMAND_S = 300.0
+_WARM_FRAMES = 8
 _NOT_VALID = 1
 """Exit code of a run that was measured and must not be used; its reasons are in the record."""
 
@@ -29,6 +30,7 @@ class AvroFarm:
         farm_file: roles and addresses.
         seed: seed of the weights and of the frames.
         frames: frames of a slot.
+        warmup: frames before those of a slot; None leaves it to the run.
         folder: takes the run records and the nodes' logs.
         runtime: what computes the blocks.
 
@@ -49,10 +51,12 @@ class AvroFarm:
         frames: int,
         folder: Path,
         runtime: str = "keras",
+        warmup: int | None = None,
     ) -> None:
         self._runtime = ["--runtime", runtime]
         self._farm = [str(farm_file), "--partition", partition]
-        self._run = ["--model", model, "--target", *self._farm, "--frames", str(frames), "--seed", str(seed)]
+        self._run = ["--model", model, "--target", *self._farm, "--seed", str(seed)]
+        self._frames = ["--frames", str(frames), *([] if warmup is None else ["--warmup", str(warmup)])]
         self._seed = seed
         self._up = False
         self.marker = ("IOT_FARM_STATE", str(folder / "state"))
@@ -63,13 +67,23 @@ class AvroFarm:
         self._iot_farm("farm", "up", *self._farm, "--seed", str(self._seed), *self._runtime)
         self._up = True
 
+    def warm_up(self) -> None:
+        """A run of a few frames after the usual warm-up, in which what results are compared with is computed.
+
+        Raises:
+            CommandError: the run failed.
+        """
+        self._iot_farm("run", *self._run, "--frames", str(_WARM_FRAMES), *self._runtime)
+
     def slot(self) -> Slot:
         """One run with its own warm-up; every frame of it must equal the reference.
 
         Raises:
             CommandError: the run failed or is not valid.
         """
-        record = json.loads(self._iot_farm("run", *self._run, *self._runtime, "--json", accept=(0, _NOT_VALID)))
+        record = json.loads(
+            self._iot_farm("run", *self._run, *self._frames, *self._runtime, "--json", accept=(0, _NOT_VALID))
+        )
         metrics: dict[str, Any] = record["metrics"]
         if record["verdict"]["status"] != "VALID":
             raise CommandError(f"the run is not valid: {'; '.join(record['verdict']['reasons'])}")

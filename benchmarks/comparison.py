@@ -79,12 +79,12 @@ def compare(
 ) -> Comparison:
     """Measure started contestants in turn; each round begins with another one.
 
-    The first slot of each is a warm-up and not counted: memory is touched for the first time in it.
+    Each computes some frames before that are not counted: memory is touched for the first time in them.
     """
     measured = []
     for contestant in contestants:
-        slot = contestant.slot()
-        say(f"  warm-up: {contestant.name:<6} {slot.ips:8.2f} IPS (not counted)")
+        say(f"  warm-up: {contestant.name}")
+        contestant.warm_up()
     for number in range(rounds):
         first = number % len(contestants)
         order = [*contestants[first:], *contestants[:first]]

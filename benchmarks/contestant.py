@@ -42,6 +42,9 @@ class Contestant(Protocol):
     def start(self) -> None:
         """Start its processes and load its weights."""
 
+    def warm_up(self) -> None:
+        """Compute some frames that nobody counts."""
+
     def slot(self) -> Slot:
         """Measure once."""
 

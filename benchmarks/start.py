@@ -38,6 +38,8 @@ COMMAND_S = 0.1
 
 _LIMIT_S = 300.0
 _FRAMES = 40
+_APART_ROUNDS = 3
+"""Rounds in which nodes start each for themselves, too: five times as long as all together, and no goal."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Starts:
     Attributes:
         partition: name of the cut.
         nodes: number of node processes.
-        samples: way -> its starts, round by round.
+        samples: way -> its starts, round by round; of nodes that start each for themselves, in the first rounds alone.
     """
 
     partition: str
@@ -80,7 +82,7 @@ class Starts:
     def ratio(self, figure: Callable[[Started], float]) -> Spread:
         """How many times as much nodes need that each start for themselves, round by round."""
         apart, forked = ([figure(sample) for sample in self.samples[way]] for way in (APART, FORKED))
-        return ratios(apart, forked)
+        return ratios(apart, forked[: len(apart)])
 
     def goals(self) -> list[Goal]:
         """The goals that these figures speak of."""
@@ -145,6 +147,8 @@ def measure_starts(name: str, repeats: int, folder: Path, say: Callable[[str], N
     samples: dict[str, list[Started]] = {way: [] for way in WAYS}
     for number in range(repeats):
         for way in list(WAYS) if number % 2 == 0 else list(WAYS)[::-1]:
+            if way == APART and number >= _APART_ROUNDS:
+                continue
             found = _start(file, name, WAYS[way], folder, works=number == 0)
             samples[way].append(found)
             say(f"  {name}, {way}: ready after {found.ready_s:.2f} s, {found.pss_bytes / 1e9:.2f} GB")
@@ -166,7 +170,8 @@ def _start(file: Path, name: str, options: Sequence[str], folder: Path, *, works
         pss_bytes, rss_bytes = _memory(nodes)
         worked = None
         if works:
-            run = ["run", "--target", str(file), "--partition", name, "--frames", str(_FRAMES)]
+            frames = str(_FRAMES // 2)  # as many of warm-up, and as many measured
+            run = ["run", "--target", str(file), "--partition", name, "--frames", frames, "--warmup", frames]
             _command(run, environment, folder)
             worked, _ = _memory(nodes)
         return Started(ready_s, cpu_s, pss_bytes, rss_bytes, worked)

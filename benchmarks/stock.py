@@ -80,6 +80,10 @@ class StockFarm:
         self._server = StockServer(self._plan.farm.initial, self._returned)
         self._send(2 * self._in_flight)
 
+    def warm_up(self) -> None:
+        """Send as many frames as may be under way."""
+        self._send(min(self._frames, self._in_flight))
+
     def slot(self) -> Slot:
         """Send the frames of a slot, the next as soon as one has come back."""
         cpu_begin_s = self._cpu_s()
