@@ -73,7 +73,8 @@ class Node:
         self._model = str(description["model_fingerprint"])
         self._stop = stop
         self._outlet = Outlet(self._partition, self._model)
-        self._intakes = self._fresh_intakes()
+        self._roles = frozenset(found.name for found in self._partition.roles)
+        self._intakes: dict[str, Intake] = {}
         self._outbox = Outbox(security=security)
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
@@ -96,7 +97,7 @@ class Node:
         # Results of a run that was broken off must not reach the next one.
         self._outbox.forget()
         self._outlet.begin()
-        self._intakes = self._fresh_intakes()
+        self._intakes = {}
 
     def seat(self, run: str, table: dict[str, Any]) -> None:
         """Take a table of the current run; what it asks of this node is loaded meanwhile."""
@@ -185,13 +186,15 @@ class Node:
         """Frames that are here and not computed."""
         return self._worker.waiting + sum(intake.waiting for intake in self._intakes.values())
 
-    def _fresh_intakes(self) -> dict[str, Intake]:
-        return {role.name: Intake(self._partition, role.name) for role in self._partition.roles}
+    def _new_intake(self, role: str) -> Intake:
+        """That of a role whose first message has come; the others of a long chain would be counted for every frame."""
+        if role not in self._roles:
+            raise RemoteError(f"{self._placement} does not compute role {role}")
+        intake = self._intakes[role] = Intake(self._partition, role)
+        return intake
 
     def _take(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str) -> None:
-        intake = self._intakes.get(role)
-        if intake is None:
-            raise RemoteError(f"{self._placement} does not compute role {role}")
+        intake = self._intakes.get(role) or self._new_intake(role)
         if identity.model != self._model:
             raise RemoteError(
                 f"{self._placement} holds model {self._model}, the frame is of model {identity.model}: "

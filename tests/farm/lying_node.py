@@ -33,8 +33,9 @@ class SwappingIntake(Intake):
 class SwappingNode(Node):
     """Joins the halves in the wrong order."""
 
-    def _fresh_intakes(self):
-        return {role.name: SwappingIntake(self._partition, role.name) for role in self._partition.roles}
+    def _new_intake(self, role):
+        self._intakes[role] = SwappingIntake(self._partition, role)
+        return self._intakes[role]
 
 
 class DoublingNode(Node):
