@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 from harness.models.graph import ModelGraph
-from harness.partition.paper import partition, partition_names
+from harness.partition.paper import named_partition, partition, partition_names
 from harness.partition.partition import Partition, Role
 
 
@@ -50,32 +49,23 @@ class Assignment:
         return tuple(number for stage in self.stages for replica in stage.replicas for number in replica)
 
 
-@cache
-def _paper() -> tuple[Partition, ...]:
-    return tuple(map(partition, partition_names()))
-
-
 def partition_of(assignment: Assignment, graph: ModelGraph) -> Partition:
     """The partition that an assignment makes, with the paper's names of roles where its cuts are the paper's."""
     names = [layer.name for layer in graph.layers]
     runs = [(tuple(names[stage.begin : stage.end]), stage.parts) for stage in assignment.stages]
-    roles = [
-        Role(f"stage{number}", layers, parts=parts, replicas=len(stage.replicas))
-        for number, ((layers, parts), stage) in enumerate(zip(runs, assignment.stages, strict=True), start=1)
-    ]
-    for known in _paper():
-        if (
-            known.graph.name == graph.name
-            and known.graph == graph
-            and [(role.layers, role.parts) for role in known.roles] == runs
-        ):
-            roles = [
-                Role(paper.name, role.layers, parts=role.parts, replicas=role.replicas)
-                for paper, role in zip(known.roles, roles, strict=True)
-            ]
-            if [role.replicas for role in roles] == [role.replicas for role in known.roles]:
-                return known
-    return Partition(f"{graph.name}-planned", graph, tuple(roles))
+    titles = next(
+        (
+            [role.name for role in known.roles]
+            for known in map(partition, partition_names())
+            if [(role.layers, role.parts) for role in known.roles] == runs and known.graph == graph
+        ),
+        [f"stage{number}" for number in range(1, len(runs) + 1)],
+    )
+    roles = tuple(
+        Role(title, layers, parts=parts, replicas=len(stage.replicas))
+        for title, (layers, parts), stage in zip(titles, runs, assignment.stages, strict=True)
+    )
+    return named_partition(graph, roles)
 
 
 def assignment_of(cut: Partition) -> Assignment:
