@@ -195,7 +195,11 @@ def assignment_for(assignments: dict[int, Assignment], devices: int) -> Assignme
 def farm_text(document: dict[str, Any]) -> str:
     """A farm file as text, one role a line."""
     # A list of addresses stands on one line, as people write them.
-    return re.sub(r"\[[^\[\]{}]*\]", lambda found: " ".join(found[0].split()), json.dumps(document, indent=2)) + "\n"
+    return re.sub(r"\[[^\[\]{}]*\]", _on_one_line, json.dumps(document, indent=2)) + "\n"
+
+
+def _on_one_line(found: re.Match[str]) -> str:
+    return " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def _stage(stage: dict[str, Any], names: list[str]) -> Stage:
