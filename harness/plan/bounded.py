@@ -18,8 +18,10 @@ from harness.plan.assignment import Assignment, Stage
 from harness.plan.search import State, stages_from
 from harness.plan.stage_cost import Cut, StageModel
 
-STEP: Final = 1.005
-"""Ratio of one period to the next."""
+_STEP: Final = 1.005
+"""Ratio of one period to the next, with devices of one kind."""
+_LONG_STEP: Final = 1.01
+"""The same where several kinds are tried in several orders."""
 _SLACK: Final = 1e-9
 
 
@@ -63,7 +65,7 @@ def _plans(model: StageModel, order: Sequence[int]) -> Iterator[Assignment]:
         last = way
         if way.shared_s > period_s:
             break  # the medium is full: further devices change nothing
-        period_s /= STEP
+        period_s /= _STEP if len(model.site.kinds) == 1 else _LONG_STEP
     if last is not None:
         yield _assignment(model, order, last)
 

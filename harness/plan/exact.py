@@ -74,17 +74,17 @@ class ExactPlanner:
             return {}
         every = self._search.thresholds_s
         found = self._search.narrow(list(limits_s), "latency", lambda count, _, least: least <= limits_s[count])
+        periods_s = {count: max(float(every[at]), shortest[count]) for count, at in found.items() if at < len(every)}
+        thresholds_s = np.unique([period_s * SAME for period_s in periods_s.values()])
+        solution = self._search.solve(thresholds_s, "latency")
         plans = {}
-        for count, at in found.items():
-            if at >= len(every):
-                continue
-            period_s = max(float(every[at]), shortest[count])
-            solution = self._search.solve(np.array([period_s * SAME]), "latency")
-            fits = (solution.totals[..., 0] <= limits_s[count]) & (solution.devices <= count)
+        for count, period_s in periods_s.items():
+            column = int(np.searchsorted(thresholds_s, period_s * SAME))
+            fits = (solution.totals[..., column] <= limits_s[count]) & (solution.devices <= count)
             fewest = int(solution.devices[fits].min())
             places = [tuple(map(int, place)) for place in np.argwhere(fits & (solution.devices == fewest))]
             plans[count] = min(
-                (self._planned(solution, place, 0) for place in places),
+                (self._planned(solution, place, column) for place in places),
                 key=lambda one: (one.prediction.period_s, one.prediction.latency_s),
             )
             # Two sums are bounded at once here: exact where the one that was not minimised does no harm.

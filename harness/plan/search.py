@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from harness.plan.assignment import Assignment, Stage
 from harness.plan.cuts import candidate_parts, cut_points
-from harness.plan.stage_cost import Cut, NodeCost, StageModel, stage_cost
+from harness.plan.stage_cost import Cut, NodeCost, StageCost, StageModel, stage_cost
 
 Additive = Literal["shared", "latency", "dynamic"]
 MOST_STEPS: Final = 60_000
@@ -27,6 +27,7 @@ MOST_STEPS: Final = 60_000
 _MOST_CELLS: Final = 40_000_000
 _IMPROVED: Final = 1e-12
 _ROUND: Final = 24
+_SHORT_ROUND: Final = 8
 
 Accept = Callable[[int, float, float], bool]
 Counts = tuple[int, ...]
@@ -133,27 +134,46 @@ def _parts_from(model: StageModel, points: Sequence[int], begin: int, most: int)
     return tuple(sorted(parts for parts in found if parts <= most))
 
 
-def _steps(model: StageModel, source: int, target: int, cut: Cut, vectors: Iterable[Counts]) -> Iterable[Step]:
+def _steps(model: StageModel, source: int, target: int, cut: Cut, vectors: Sequence[Counts]) -> Iterable[Step]:
     nodes = [model.node(kind, cut) for kind in range(len(model.site.kinds))]
     ends = [model.sending_s(cut.parts)] if cut.begin == 0 else []
     if target < 0:
         ends.append(model.receiving_s(cut))
-    periods_s: dict[Counts, float] = {}
+    least_s = max(ends, default=0.0)
+    hop_s = model.hop_s(cut) + (model.last_hop_s(cut) if target < 0 else 0.0)
+    costs: dict[Counts, StageCost] = {}
     for counts in vectors:
-        replicas = replicas_of(nodes, counts, cut.parts)
-        if not replicas:
+        cost = _whole_cost(nodes, counts) if cut.parts == 1 else _split_cost(nodes, counts, cut.parts)
+        if cost is None or math.isinf(cost.period_s):
             continue
-        cost = stage_cost(replicas)
-        if math.isinf(cost.period_s):
-            continue
-        period_s = periods_s[counts] = max(cost.period_s, *ends) if ends else cost.period_s
+        costs[counts] = cost
         adds: dict[Additive, float] = {
             "shared": _shared_s(model, cut, cost.busy_s, last=target < 0),
-            "latency": cost.latency_s + model.hop_s(cut) + (model.last_hop_s(cut) if target < 0 else 0.0),
+            "latency": cost.latency_s + hop_s,
             "dynamic": math.nan if cost.dynamic_j is None else cost.dynamic_j,
         }
-        smaller = [periods_s.get(fewer, math.inf) for fewer in _fewer(counts, cut.parts)]
-        yield Step(source, target, cut, counts, period_s, adds, min(smaller, default=math.inf))
+        smaller = [max(costs[fewer].period_s, least_s) for fewer in _fewer(counts, cut.parts) if fewer in costs]
+        yield Step(source, target, cut, counts, max(cost.period_s, least_s), adds, min(smaller, default=math.inf))
+
+
+def _whole_cost(nodes: Sequence[NodeCost], counts: Counts) -> StageCost | None:
+    """As `stage_cost`, where every replica is one device: alike devices are taken together."""
+    rate = latency = busy = dynamic = 0.0
+    for node, count in zip(nodes, counts, strict=True):
+        if count:
+            if math.isinf(node.period_s):
+                return None
+            each = count / node.period_s
+            rate += each
+            latency += each * node.latency_s
+            busy += each * node.busy_s
+            dynamic += each * (math.nan if node.dynamic_j is None else node.dynamic_j)
+    return StageCost(1 / rate, latency / rate, busy / rate, None if math.isnan(dynamic) else dynamic / rate)
+
+
+def _split_cost(nodes: Sequence[NodeCost], counts: Counts, parts: int) -> StageCost | None:
+    replicas = replicas_of(nodes, counts, parts)
+    return stage_cost(replicas) if replicas else None
 
 
 def replicas_of(nodes: Sequence[NodeCost], counts: Counts, parts: int) -> list[list[NodeCost]]:
@@ -194,12 +214,18 @@ class Search:
         self.steps = steps_of(model)
         self.sizes = tuple(len(kind) for kind in model.site.kinds)
         self.thresholds_s: Floats = np.unique([step.period_s for step in self.steps])
+        self._periods_s = np.array([step.period_s for step in self.steps])
+        self._smaller_s = np.array([step.smaller_s for step in self.steps])
         self._states = [state for state, _ in stages_from(model)]
 
     @property
     def most_thresholds(self) -> int:
         """Thresholds that can be looked at side by side."""
         return max(2, _MOST_CELLS // (len(self._states) * math.prod(size + 1 for size in self.sizes)))
+
+    def prunes(self, additive: Additive) -> bool:
+        """Whether a further replica leaves a sum as it is: then the fewest that keep to a threshold will do."""
+        return len(self.sizes) == 1 or (additive == "shared" and self.model.site.shared_cores is None)
 
     def solve(self, thresholds_s: Floats, additive: Additive) -> Solution:
         """For every threshold and every number of devices of each kind: the least sum, and how it comes about.
@@ -215,23 +241,23 @@ class Search:
         for number, state in enumerate(self._states):
             if state.layer == 0:
                 totals[number][(0,) * len(self.sizes)] = 0.0
-        # With one kind a further replica changes none of the sums, so the fewest that keep to a threshold will do.
-        prunes = len(self.sizes) == 1
-        for number, step in enumerate(self.steps):
-            low = int(np.searchsorted(thresholds_s, step.period_s))
-            high = int(np.searchsorted(thresholds_s, step.smaller_s)) if prunes else len(thresholds_s)
-            if low >= high:
-                continue
+        lows = np.searchsorted(thresholds_s, self._periods_s)
+        highs = np.full(lows.shape, len(thresholds_s))
+        if self.prunes(additive):
+            highs = np.searchsorted(thresholds_s, self._smaller_s)
+        for number in map(int, np.flatnonzero(lows < highs)):
+            step = self.steps[number]
+            columns = slice(int(lows[number]), int(highs[number]))
             taken = tuple(slice(0, size + 1 - count) for size, count in zip(self.sizes, step.counts, strict=True))
             given = tuple(slice(count, None) for count in step.counts)
-            new = totals[step.source][(*taken, slice(low, high))] + step.adds[additive]
+            new = totals[step.source][(*taken, columns)] + step.adds[additive]
             total = end_total if step.target < 0 else totals[step.target]
             origin = end_origin if step.target < 0 else origins[step.target]
-            old = total[(*given, slice(low, high))]
+            old = total[(*given, columns)]
             better = new < old - _IMPROVED
             if better.any():
                 np.copyto(old, new, where=better)
-                origin[(*given, slice(low, high))][better] = number
+                origin[(*given, columns)][better] = number
         return Solution(self, thresholds_s, end_total, end_origin, origins)
 
     def narrow(self, most: Sequence[int], additive: Additive, accept: Accept) -> dict[int, int]:
@@ -251,7 +277,7 @@ class Search:
         while any(high - low > 1 for low, high in bounds.values()):
             wanted: set[int] = set()
             for low, high in bounds.values():
-                inside = min(_ROUND, high - low - 1)
+                inside = min(_ROUND if self.prunes(additive) else _SHORT_ROUND, high - low - 1)
                 wanted |= {low + (high - low) * (n + 1) // (inside + 1) for n in range(inside)} - {low, high}
             looked = sorted(wanted)
             solution = self.solve(every[looked], additive)
