@@ -11,6 +11,7 @@ import click
 from harness.cli.options import json_option
 
 if TYPE_CHECKING:
+    from harness.models.graph import ModelGraph
     from harness.plan.explain import OneMore
     from harness.plan.objective import Planned
     from harness.plan.planner import PlanResult
@@ -45,6 +46,7 @@ _ROWS = 16
     "--objective", default="throughput", show_default=True, metavar="NAME", help="throughput, latency or energy."
 )
 @click.option("--max-latency", "max_latency_s", type=float, metavar="S", help="Longest time of a frame by itself.")
+@click.option("--extrapolate", is_flag=True, help="Take fits where a profile has no figures of the model.")
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FARM.json", help="Write the farm file there."
 )
@@ -62,6 +64,7 @@ def plan(
     network: str,
     objective: str,
     max_latency_s: float | None,
+    extrapolate: bool,
     out: Path | None,
     assignments: Path | None,
     as_json: bool,
@@ -83,8 +86,11 @@ def plan(
     from harness.plan.farm_file import assignments_document, farm_document, farm_text
     from harness.plan.planner import plan_model
 
+    graph = model(model_name)
     site = _site(devices, device, network)
-    result = plan_model(model(model_name), site, objective=objective, max_latency_s=max_latency_s)
+    if not extrapolate:
+        _require_figures(graph, site)
+    result = plan_model(graph, site, objective=objective, max_latency_s=max_latency_s)
     best, lines, more = result.best, explain(result), one_more(result)
     farm = farm_document(result.graph, site, best.assignment)
     if out is not None:
@@ -125,6 +131,27 @@ def _site(devices: str, device: str, network: str) -> Site:
     # On loopback all nodes of a measured machine compute on its cores.
     measured = found.name == "loopback" and all(one.profile.name == HOST for one in named)
     return Site(named[0], tuple(named[1:]), found, named[0].profile.device.cores if measured else None)
+
+
+def _require_figures(graph: ModelGraph, site: Site) -> None:
+    """Fits are for sizes that nobody timed, and not a way to plan with another model's profile unawares.
+
+    Raises:
+        BadInputError: a profile has no figures of the model, or not of all its layers.
+    """
+    from harness.errors import BadInputError
+
+    for device in site.devices:
+        profile = device.profile
+        figures = profile.figures(graph)
+        hint = f"make one: iot-farm profile {graph.name} --out FILE.json; or take its fits: --extrapolate"
+        if figures is None:
+            known = ", ".join(profile.models) or "no model"
+            raise BadInputError(f"profile {profile.name} is of {known}, not of {graph.name}", hint)
+        timed = {figure.layer for figure in figures.layers if figure.parts == 1}
+        gap = next((layer.name for layer in graph.layers if layer.name not in timed), None)
+        if gap is not None:
+            raise BadInputError(f"profile {profile.name} has no figure for {gap} of {graph.name}", hint)
 
 
 def _write(path: Path, text: str) -> None:

@@ -26,6 +26,7 @@ from harness.plan.farm_file import (
 )
 from harness.plan.plan import make_plan
 from harness.plan.planner import plan_model
+from harness.profile.profile import profile_text
 from harness.profile.shipped import shipped_profile
 
 FILE = "farm.json"
@@ -242,6 +243,34 @@ def test_bad_input_is_one_line(
     assert printed.out == ""
     assert said in printed.err
     assert len(printed.err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("model", "is of vgg16, not of alexnet"), ("layer", "no figure for conv2 of alexnet")]
+)
+def test_a_profile_with_gaps_is_refused_unless_its_fits_are_wanted(
+    part: str, said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A profile of another model, or without a layer, is one line; with --extrapolate its fits fill the gap."""
+    document = json.loads(profile_text(shipped_profile("rpi3")))
+    if part == "model":
+        del document["models"]["alexnet"]
+    else:
+        layers = document["models"]["alexnet"]["layers"]
+        document["models"]["alexnet"]["layers"] = [one for one in layers if one["layer"] != "conv2"]
+    path = tmp_path / "profile.json"
+    path.write_text(json.dumps(document))
+    arguments = ["plan", "--model", "alexnet", "--devices", "3", "--device", str(path)]
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert len(printed.err.splitlines()) == 2
+    with pytest.raises(SystemExit) as ended:
+        main([*arguments, "--extrapolate"])
+    assert ended.value.code == 0
+    assert "extrapolated" in capsys.readouterr().out
 
 
 def test_a_shipped_profile_is_printed_with_its_sources(capsys: pytest.CaptureFixture[str]) -> None:
