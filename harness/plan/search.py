@@ -224,8 +224,17 @@ class Search:
         return max(2, _MOST_CELLS // (len(self._states) * math.prod(size + 1 for size in self.sizes)))
 
     def prunes(self, additive: Additive) -> bool:
-        """Whether a further replica leaves a sum as it is: then the fewest that keep to a threshold will do."""
-        return len(self.sizes) == 1 or (additive == "shared" and self.model.site.shared_cores is None)
+        """Whether no further replica makes a sum smaller: then those that just keep to a threshold will do.
+
+        The mean latency of replicas falls when the slowest leaves; where devices have links of their own, the slowest
+        in its pace need not be the slowest in its latency.
+        """
+        site = self.model.site
+        if len(self.sizes) == 1:
+            return True
+        if additive == "latency":
+            return all(device.bandwidth_bytes_per_s is None for device in site.devices)
+        return additive == "shared" and site.shared_cores is None
 
     def solve(self, thresholds_s: Floats, additive: Additive) -> Solution:
         """For every threshold and every number of devices of each kind: the least sum, and how it comes about.

@@ -117,6 +117,16 @@ def test_vgg16_on_eleven_devices_is_cut_as_in_the_paper() -> None:
     assert partition_of(planned.assignment, model("vgg16")).name == "vgg16-11"
 
 
+@pytest.mark.parametrize("name", ["alexnet-5", "alexnet-6"])
+def test_the_paper_cut_alexnet_for_the_latency_of_a_frame(name: str) -> None:
+    """Over wires the paper's cut of AlexNet is the quickest way of a frame alone; over its own WiFi it is not."""
+    cut = partition(name)
+    wired = plan_model(cut.graph, pi_farm(cut.devices, "ethernet-100"), objective="latency", every=False).best
+    assert partition_of(wired.assignment, cut.graph).name == name
+    wireless = plan_model(cut.graph, pi_farm(cut.devices), objective="latency", every=False).best
+    assert len(wireless.assignment.stages) == 1
+
+
 def test_alexnet_is_better_whole_on_every_device_than_cut_as_in_the_paper() -> None:
     """AlexNet fits a Pi, and four whole ones are quicker than the paper's cut on four."""
     graph, site = model("alexnet"), pi_farm(5)
