@@ -7,8 +7,9 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning import NO_NETWORK, TINY, every_assignment, pi_farm, profile_of, random_assignment, site_of
+from planning import NO_NETWORK, TINY, every_assignment, pi_farm, profile_of, site_of
 
+from benchmarks.random_plans import random_assignment
 from harness.errors import BadInputError, FarmError
 from harness.models.catalogue import model
 from harness.partition.paper import partition, partition_names

@@ -7,8 +7,9 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning import pi_farm, random_assignment
+from planning import pi_farm
 
+from benchmarks.random_plans import random_assignment
 from harness.cli.app import main
 from harness.errors import BadInputError, NotFoundError
 from harness.farm.config import FarmConfig
