@@ -101,7 +101,7 @@ def planned(**changes: object) -> dict[str, object]:
         (planned(parts=1.5), '"parts"'),
         (planned(parts=None), "incomplete"),
         (planned(first=7), "no layer"),
-        (planned(split="rows"), "incomplete"),
+        (planned(colour="red"), "incomplete"),
         (planned() | {"partition": {"model": "lenet", "roles": {}}}, "no roles"),
         (planned() | {"partition": []}, "exactly"),
         (planned() | {"more": 1}, "unknown key"),
