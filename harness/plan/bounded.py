@@ -15,8 +15,8 @@ from itertools import accumulate
 from typing import Final
 
 from harness.plan.assignment import Assignment, Stage
-from harness.plan.search import State, stages_from
 from harness.plan.stage_cost import Cut, StageModel
+from harness.plan.steps import State, stages_from
 
 _STEP: Final = 1.005
 """Ratio of one period to the next, with devices of one kind."""

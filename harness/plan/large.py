@@ -11,9 +11,9 @@ from harness.plan.bounded import bounded_plans, with_more_replicas
 from harness.plan.cost import predict
 from harness.plan.exact import SAME, ExactPlanner
 from harness.plan.objective import Objective, Planned, score
-from harness.plan.search import MOST_STEPS, count_steps
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel
+from harness.plan.steps import MOST_STEPS, count_steps
 
 _SMALL: Final = 16
 """Devices that are searched exactly for the cuts of a farm that is too large to be."""

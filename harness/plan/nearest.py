@@ -11,9 +11,9 @@ from harness.models.graph import ModelGraph
 from harness.plan.cuts import candidate_parts, cut_points
 from harness.plan.exact import ExactPlanner
 from harness.plan.objective import Objective
-from harness.plan.search import MOST_STEPS, count_steps
 from harness.plan.site import Site
 from harness.plan.stage_cost import Cut, StageModel
+from harness.plan.steps import MOST_STEPS, count_steps
 
 
 def no_plan(graph: ModelGraph, site: Site, objective: Objective, max_latency_s: float | None) -> FarmError:

@@ -11,9 +11,9 @@ from harness.plan.exact import ExactPlanner
 from harness.plan.large import BoundedPlanner
 from harness.plan.nearest import no_plan
 from harness.plan.objective import Objective, Planned, objective_called
-from harness.plan.search import MOST_STEPS, count_steps
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel, dynamic_w
+from harness.plan.steps import MOST_STEPS, count_steps
 
 
 @dataclass(frozen=True)
