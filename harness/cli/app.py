@@ -19,6 +19,8 @@ _COMMANDS = {
     "chaos": ("harness.cli.chaos:chaos", "Run a farm while its devices are killed and frozen."),
     "doctor": ("harness.cli.doctor:doctor", "Check this machine and a farm, and say how to mend what is wrong."),
     "model": ("harness.cli.model:model", "Show a model's layers, or how a partition cuts it."),
+    "profile": ("harness.cli.profile:profile", "Layer times of a kind of device: of this machine, or published."),
+    "plan": ("harness.cli.plan:plan", "Cut a model over devices, and say why and how fast that will be."),
     "record": ("harness.cli.record:record", "Check records: may their figures be used?"),
     "compare": ("harness.cli.compare:compare", "Compare two systems or more, with confidence intervals."),
     "scoreboard": ("harness.cli.scoreboard:scoreboard", "Build, serve and upload to a scoreboard."),

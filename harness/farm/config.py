@@ -3,7 +3,7 @@
 The format is that of the artifact appendix (A.7): ``{"node": {"initial": ["192.168.1.8"], "block1": [...]}}``.
 Three things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
 scripts did, whatever follows an entry ``"#"`` in a list is switched off. Devices of the role ``"spare"`` compute
-nothing until another one fails.
+nothing until another one fails. A planned farm also says how its model is cut: `harness.farm.planned_cut`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError, NotFoundError
+from harness.farm.planned_cut import PlannedCut, planned_cut
 
 NODE_PORT = 12345
 """Port of a node where the farm file names none (the artifact's node.py)."""
@@ -76,10 +77,12 @@ class FarmConfig:
     Attributes:
         roles: role name -> its addresses; holds `initial` with exactly one address.
         source: where it was read, for messages.
+        cut: how the model is cut, where the file says so; None where the roles tell.
     """
 
     roles: dict[str, tuple[Address, ...]]
     source: str
+    cut: PlannedCut | None = None
 
     @property
     def initial(self) -> Address:
@@ -139,7 +142,7 @@ class FarmConfig:
         hint = 'expected {"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"], ...}}'
         if not isinstance(document, dict) or not isinstance(document.get("node"), dict):
             raise BadInputError(f'farm {source} has no object "node"', hint)
-        unknown = sorted(set(document) - {"node"})
+        unknown = sorted(set(document) - {"node", "partition"})
         if unknown:
             raise BadInputError(f'farm {source} has an unknown key {_SHORT.repr(unknown[0])} beside "node"', hint)
         roles = {role: _addresses(role, entries, source) for role, entries in document["node"].items()}
@@ -157,7 +160,10 @@ class FarmConfig:
                 f"farm {source} names {twice[0]} twice (role {' and '.join(sorted(set(holders)))})",
                 "every node needs an address or a port of its own",
             )
-        return cls(roles, source)
+        if "partition" not in document:
+            return cls(roles, source)
+        counts_of = {role: len(addresses) for role, addresses in roles.items() if role not in (INITIAL, SPARE)}
+        return cls(roles, source, planned_cut(document["partition"], counts_of, source))
 
 
 def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,10 +6,13 @@ Source: the artifact's node.py for each system (roles and layers) and its farm f
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
+from functools import cache
 
 from harness.errors import BadInputError
 from harness.farm.config import INITIAL, FarmConfig
+from harness.farm.planned_cut import PlannedCut
 from harness.models.catalogue import model
 from harness.models.graph import ModelGraph
 from harness.partition.partition import Partition, Role
@@ -69,6 +72,7 @@ def partition_names() -> tuple[str, ...]:
     return tuple(_PAPER)
 
 
+@cache
 def partition(name: str) -> Partition:
     """A partition of the paper by its name.
 
@@ -83,7 +87,7 @@ def partition(name: str) -> Partition:
 
 
 def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str | None = None) -> Partition:
-    """The partition that a farm's roles ask for.
+    """The partition that a farm asks for: by the cut that its file carries, or by its roles.
 
     A named partition must fit the farm exactly. Without a name the cut is recognised by its roles, and the
     number of replicas is taken from the farm, so that a farm may have more devices than the paper's.
@@ -92,6 +96,8 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
         BadInputError: a role is unknown or missing, or has a number of addresses that does not fit; there is no
             such model or partition, or the partition is one of another model.
     """
+    if farm.cut is not None:
+        return _planned(farm, farm.cut, model_name, name)
     candidates = [partition(name)] if name else [partition(known) for known in _PAPER]
     if model_name:
         model(model_name)
@@ -106,6 +112,47 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
         _check_counts(farm, nearest)
         return nearest
     return _with_replicas(farm, nearest)
+
+
+def _planned(farm: FarmConfig, cut: PlannedCut, model_name: str | None, name: str | None) -> Partition:
+    """The cut that a farm file carries."""
+    if model_name not in (None, cut.model):
+        raise BadInputError(f"farm {farm.source} is planned for {cut.model}, not for {model_name}", "leave --model out")
+    graph = model(cut.model)
+    names = [layer.name for layer in graph.layers]
+    for role in cut.roles:
+        for layer in (role.first, role.last):
+            if layer not in names:
+                raise BadInputError(f"farm {farm.source}: {cut.model} has no layer '{layer}'", f"{', '.join(names)}")
+        if names.index(role.first) > names.index(role.last):
+            raise BadInputError(
+                f"farm {farm.source}: role {role.role} begins behind its end, {role.last}", "turn first and last round"
+            )
+    # Collective Knowledge sorts the keys of what it keeps, so their order says nothing.
+    ordered = sorted(cut.roles, key=lambda one: names.index(one.first))
+    roles = tuple(_role(graph, _Cut(one.role, one.first, one.last, one.parts, one.replicas)) for one in ordered)
+    try:
+        planned = named_partition(graph, roles)
+    except ValueError as error:
+        raise BadInputError(
+            f"farm {farm.source} cuts {cut.model} wrongly: {error}", "plan it again: iot-farm plan"
+        ) from None
+    if name is not None and partition(name) != planned:
+        raise BadInputError(f"farm {farm.source} is planned for another cut than {name}", "leave --partition out")
+    return planned
+
+
+def named_partition(graph: ModelGraph, roles: tuple[Role, ...]) -> Partition:
+    """The paper's partition where it is one; else one whose name tells its layers apart from every other's.
+
+    Raises:
+        ValueError: the roles do not hold every layer once, in order, or cannot be split so.
+    """
+    borders = ",".join(f"{role.name}:{role.layers[0]}-{role.layers[-1]}/{role.parts}x{role.replicas}" for role in roles)
+    digest = hashlib.sha256(borders.encode()).hexdigest()[:6]
+    planned = Partition(f"{graph.name}-{1 + sum(role.nodes for role in roles)}-planned-{digest}", graph, roles)
+    known = (partition(name) for name, (model_name, _) in _PAPER.items() if model_name == graph.name)
+    return next((one for one in known if one.roles == roles and one.graph == graph), planned)
 
 
 def _role(graph: ModelGraph, cut: _Cut) -> Role:

@@ -26,6 +26,8 @@ COMMANDS: tuple[list[str], ...] = (
     ["node"],
     ["doctor"],
     ["model"],
+    ["profile"],
+    ["plan"],
     ["results"],
     ["ck"],
     ["ck", "install"],

@@ -1,0 +1,98 @@
+"""The plan of a farm: the best assignment for every number of devices, by one objective (pure)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from harness.errors import BadInputError
+from harness.models.graph import ModelGraph
+from harness.plan.exact import ExactPlanner
+from harness.plan.large import BoundedPlanner
+from harness.plan.nearest import no_plan
+from harness.plan.objective import Objective, Planned, objective_called
+from harness.plan.site import Site
+from harness.plan.stage_cost import StageModel, dynamic_w
+from harness.plan.steps import MOST_STEPS, count_steps
+
+
+@dataclass(frozen=True)
+class PlanResult:
+    """Assignments for every number of devices.
+
+    Attributes:
+        graph: the model.
+        site: devices and network.
+        objective: what was looked for.
+        max_latency_s: the longest way of a frame alone; None is any.
+        by_devices: number of devices, the initial included -> assignment; numbers without a plan are missing.
+    """
+
+    graph: ModelGraph
+    site: Site
+    objective: Objective
+    max_latency_s: float | None
+    by_devices: dict[int, Planned]
+
+    @property
+    def devices(self) -> int:
+        """Of the site, the initial included."""
+        return len(self.site.devices) + 1
+
+    @property
+    def best(self) -> Planned:
+        """The assignment on all devices."""
+        return self.by_devices[self.devices]
+
+
+def plan_model(
+    graph: ModelGraph,
+    site: Site,
+    *,
+    objective: str = "throughput",
+    max_latency_s: float | None = None,
+    exact: bool | None = None,
+    every: bool = True,
+) -> PlanResult:
+    """Plan a model on a site.
+
+    Args:
+        graph: the model.
+        site: devices and network.
+        objective: one of `OBJECTIVES`.
+        max_latency_s: the longest that a frame alone may take; None is any.
+        exact: search exactly or within bounds; None decides by the size.
+        every: for every number of devices from 2 up; otherwise for all of them alone.
+
+    Returns:
+        Assignments; there is always one on all devices.
+
+    Raises:
+        BadInputError: the objective is unknown, the latency is no positive number, watts that are needed are unknown,
+            or a profile lacks a layer.
+        FarmError: there is no plan on these devices; the hint names the nearest that there is.
+    """
+    wanted = objective_called(objective)
+    if max_latency_s is not None and not 0 < max_latency_s < math.inf:
+        raise BadInputError(f"a latency of {max_latency_s} s cannot be kept to", "give a positive number of seconds")
+    if wanted == "energy":
+        _require_watts(site)
+    model = StageModel(graph, site)
+    counts = range(1, len(site.devices) + 1) if every else [len(site.devices)]
+    if exact is None:
+        exact = count_steps(model) <= MOST_STEPS
+    planner_class = ExactPlanner if exact else BoundedPlanner
+    planner = planner_class(model, wanted, max_latency_s)
+    found = {count + 1: planned for count, planned in planner.plans(list(counts)).items()}
+    if len(site.devices) + 1 not in found:
+        raise no_plan(graph, site, wanted, max_latency_s)
+    return PlanResult(graph, site, wanted, max_latency_s, found)
+
+
+def _require_watts(site: Site) -> None:
+    for device in (site.initial, *site.devices):
+        if dynamic_w(device) is None:
+            raise BadInputError(
+                f"the watts of {device.name} ({device.profile.name}) are unknown, so energy cannot be planned",
+                "choose throughput or latency, or a profile with idle_w and load_w",
+            )

@@ -1,0 +1,1 @@
+"""Kinds of devices: seconds, memory and watts with their sources, and fits for layers without figures (pure)."""
