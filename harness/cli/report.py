@@ -167,7 +167,7 @@ def print_plan(plan: Plan) -> None:
     for title in ("parameters", "weights", "MAC per frame"):
         nodes.add_column(title, justify="right")
     for node in plan.placements:
-        parameters = 0 if node.spare else plan.partition.parameters(node.role)
+        parameters = 0 if node.spare else plan.partition.block(node.role, node.part).parameters
         nodes.add_row(
             str(node.address),
             node.role,
@@ -175,7 +175,7 @@ def print_plan(plan: Plan) -> None:
             f"{node.replica + 1} of {node.replicas}",
             f"{parameters:,}",
             f"{parameters * 4 / 1e6:.1f} MB",
-            f"{0 if node.spare else plan.partition.macs(node.role) / 1e6:,.1f} M",
+            f"{0 if node.spare else plan.partition.block(node.role, node.part).macs / 1e6:,.1f} M",
         )
     out.print(nodes)
     print_edges(plan)

@@ -1,9 +1,10 @@
 """The farm file of the paper: a JSON object that maps each role to a list of addresses.
 
 The format is that of the artifact appendix (A.7): ``{"node": {"initial": ["192.168.1.8"], "block1": [...]}}``.
-Three things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
+Four things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
 scripts did, whatever follows an entry ``"#"`` in a list is switched off. Devices of the role ``"spare"`` compute
-nothing until another one fails.
+nothing until another one fails. An object ``"partition"`` beside ``"node"`` tells a cut of one's own, see
+`harness.farm.cut`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError, NotFoundError
+from harness.farm.cut import FarmCut
 
 NODE_PORT = 12345
 """Port of a node where the farm file names none (the artifact's node.py)."""
@@ -76,10 +78,12 @@ class FarmConfig:
     Attributes:
         roles: role name -> its addresses; holds `initial` with exactly one address.
         source: where it was read, for messages.
+        cut: which layers each role computes, where the file tells; None is one of the paper's cuts.
     """
 
     roles: dict[str, tuple[Address, ...]]
     source: str
+    cut: FarmCut | None = None
 
     @property
     def initial(self) -> Address:
@@ -139,7 +143,7 @@ class FarmConfig:
         hint = 'expected {"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"], ...}}'
         if not isinstance(document, dict) or not isinstance(document.get("node"), dict):
             raise BadInputError(f'farm {source} has no object "node"', hint)
-        unknown = sorted(set(document) - {"node"})
+        unknown = sorted(set(document) - {"node", "partition"})
         if unknown:
             raise BadInputError(f'farm {source} has an unknown key {_SHORT.repr(unknown[0])} beside "node"', hint)
         roles = {role: _addresses(role, entries, source) for role, entries in document["node"].items()}
@@ -157,7 +161,8 @@ class FarmConfig:
                 f"farm {source} names {twice[0]} twice (role {' and '.join(sorted(set(holders)))})",
                 "every node needs an address or a port of its own",
             )
-        return cls(roles, source)
+        told = document.get("partition")
+        return cls(roles, source, None if told is None else FarmCut.from_document(told, source))
 
 
 def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

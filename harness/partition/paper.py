@@ -7,12 +7,15 @@ Source: the artifact's node.py for each system (roles and layers) and its farm f
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from harness.errors import BadInputError
 from harness.farm.config import INITIAL, FarmConfig
+from harness.farm.cut import FarmCut
 from harness.models.catalogue import model
 from harness.models.graph import ModelGraph
 from harness.partition.partition import Partition, Role
+from harness.partition.split import Split
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def partition(name: str) -> Partition:
 
 
 def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str | None = None) -> Partition:
-    """The partition that a farm's roles ask for.
+    """The partition that a farm asks for: the one that its file tells, else the paper's with its roles.
 
     A named partition must fit the farm exactly. Without a name the cut is recognised by its roles, and the
     number of replicas is taken from the farm, so that a farm may have more devices than the paper's.
@@ -92,6 +95,8 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
         BadInputError: a role is unknown or missing, or has a number of addresses that does not fit; there is no
             such model or partition, or the partition is one of another model.
     """
+    if farm.cut is not None and name is None:
+        return _told(farm, farm.cut, model_name)
     candidates = [partition(name)] if name else [partition(known) for known in _PAPER]
     if model_name:
         model(model_name)
@@ -106,6 +111,40 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
         _check_counts(farm, nearest)
         return nearest
     return _with_replicas(farm, nearest)
+
+
+def _told(farm: FarmConfig, told: FarmCut, model_name: str | None) -> Partition:
+    """The cut that stands in the farm file."""
+    about = f'farm {farm.source}: "partition"'
+    if model_name not in {None, told.model}:
+        raise BadInputError(f"{about} is one of model {told.model}, not of {model_name}", "leave the model out")
+    graph = model(told.model)
+    names = [layer.name for layer in graph.layers]
+    roles = []
+    for name, one in told.roles.items():
+        for layer in (one.first, one.last):
+            if layer not in names:
+                raise BadInputError(f"{about}: {graph.name} has no layer {layer}", f"see iot-farm model {graph.name}")
+        if one.split not in list(Split):
+            raise BadInputError(f"{about}: role {name} has an unknown split {one.split}", f"known: {', '.join(Split)}")
+        layers = tuple(names[names.index(one.first) : names.index(one.last) + 1])
+        roles.append(Role(name, layers, one.parts, one.replicas or 1, Split(one.split)))
+    try:
+        cut = Partition("told", graph, tuple(roles))
+    except ValueError as error:
+        reason = str(error).removeprefix("partition told: ")
+        raise BadInputError(
+            f"{about} cannot be: {reason}", "roles stand in the order of the layers, each layer once"
+        ) from None
+    _check_roles(farm, cut)
+    found = _with_replicas(farm, cut)
+    for role in found.roles:
+        if told.roles[role.name].replicas not in {None, role.replicas}:
+            raise BadInputError(
+                f'farm {farm.source} has {role.nodes} addresses for "{role.name}"',
+                f"its partition tells {told.roles[role.name].replicas} replicas of {role.parts} parts",
+            )
+    return found
 
 
 def _role(graph: ModelGraph, cut: _Cut) -> Role:
@@ -151,4 +190,9 @@ def _with_replicas(farm: FarmConfig, cut: Partition) -> Partition:
         if paper.graph == cut.graph and paper.roles == chosen:
             return paper
     counts = "-".join(f"{role.name}x{role.nodes}" for role in chosen)
-    return Partition(f"{cut.graph.name}-{farm.devices - len(farm.spares)}-{counts}", cut.graph, chosen)
+    devices = f"{cut.graph.name}-{farm.devices - len(farm.spares)}"
+    if farm.cut is None:
+        return Partition(f"{devices}-{counts}", cut.graph, chosen)
+    # Names and counts do not say which layers a role of a cut of its own computes, and how it is split.
+    about = repr([(role.name, role.layers, role.parts, role.replicas, role.split.value) for role in chosen])
+    return Partition(f"{devices}-cut-{sha256(about.encode()).hexdigest()[:8]}", cut.graph, chosen)

@@ -1,0 +1,95 @@
+"""A real farm whose convolutions are split in every way there is, told in its farm file, against the single device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from farms import Farm, document_of, running_farm
+from liars import liar
+
+from harness.bench.options import RunOptions
+from harness.bench.session import run_benchmark
+from harness.farm.config import FarmConfig
+from harness.models.split import Split
+from harness.partition.paper import partition_for
+from harness.partition.partition import Partition
+from harness.records.check import check_file
+from harness.records.rules_frames import TOLERANCES
+from harness.records.store import read_record, write_record
+
+FRAMES = 20
+ROLES = {
+    "front": {"first": "rescale", "last": "pool1", "parts": 2, "split": "rows"},
+    "conv2": {"first": "conv2", "last": "pool2", "parts": 2, "split": "output_channels"},
+    "conv3": {"first": "conv3", "last": "conv3", "parts": 2, "split": "input_channels"},
+    "tile": {"first": "conv4", "last": "flatten", "parts": 2, "split": "rows"},
+    "fc1": {"first": "fc1", "last": "fc1", "parts": 2},
+    "rest": {"first": "fc2", "last": "predictions"},
+}
+"""AlexNet on twelve devices: each kind of split feeds another kind."""
+
+
+def told() -> Partition:
+    """The cut that the farm file tells."""
+    addresses = {role: [f"127.0.0.{9 + at}:{port}" for port in range(1, one.get("parts", 1) + 1)]
+                 for at, (role, one) in enumerate(ROLES.items())}  # fmt: skip
+    document = {"node": {"initial": ["127.0.0.1"], **addresses}, "partition": {"model": "alexnet", "roles": ROLES}}
+    return partition_for(FarmConfig.from_document(document, "farm.json"))
+
+
+@pytest.fixture(scope="module")
+def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """The farm, whose blocks add up as every reference does."""
+    document = {**document_of(told()), "partition": {"model": "alexnet", "roles": ROLES}}
+    with running_farm(tmp_path_factory.mktemp("split"), "split", "--way", "function", document=document) as running:
+        yield running
+
+
+def _options(farm: Farm, wire: str = "f32") -> RunOptions:
+    return RunOptions(
+        model=None, target_name="split", farm_file=farm.file, frames=FRAMES, warmup=0, wire=wire, in_flight=8
+    )
+
+
+def test_every_frame_of_a_split_farm_is_right(farm: Farm, tmp_path: Path) -> None:
+    """Frames in rows, rows to channels, channels to summands, summands to rows, rows to columns: VALID, each frame."""
+    record = run_benchmark(_options(farm))
+    assert record.verdict.valid, record.verdict.reasons
+    assert record.metrics["frames_verified"] == FRAMES
+    assert record.metrics["largest_error"] <= TOLERANCES["cpu"]
+    assert record.metrics["bytes_per_frame"] == told().frame_bytes
+    nodes = {(node["role"], node["part"]): node for node in record.plan["nodes"]}
+    assert [nodes[role, 1].get("split") for role in ROLES if (role, 1) in nodes] == [
+        Split.ROWS, Split.OUTPUT_CHANNELS, Split.INPUT_CHANNELS, Split.ROWS, None
+    ]  # fmt: skip
+    path = write_record(record, tmp_path)
+    audit = check_file(path)
+    assert audit.status == "VALID", audit.reasons
+    prints = {node["description"]["block_fingerprint"] for node in read_record(path)["nodes"]}
+    assert len(prints) == 11, "no two parts pass for each other"
+
+
+@pytest.mark.parametrize("wire", ["fp16", "uint8"])
+def test_split_tensors_travel_rounded(farm: Farm, wire: str, tmp_path: Path) -> None:
+    """Each message is rounded by itself, and the farm answers to 1e-6 what a reference of the same messages does."""
+    record = run_benchmark(_options(farm, wire))
+    assert record.verdict.valid, record.verdict.reasons
+    assert record.tolerance == TOLERANCES["cpu"]
+    assert record.metrics["wire_error"] > record.tolerance, "the check can tell that something was rounded"
+    audit = check_file(write_record(record, tmp_path))
+    assert audit.status == "VALID", audit.reasons
+
+
+def test_swapped_rows_do_not_pass(farm: Farm, tmp_path: Path) -> None:
+    """The control: a node that puts the halves of a picture together the wrong way round makes the run INVALID."""
+    elsewhere = replace(farm, environment={**farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")})
+    with liar(elsewhere, elsewhere.document()["conv2"][0], "swap"):
+        done = elsewhere.command("run", "--target", str(farm.file), "--frames", "10", "--warmup", "0", "--json")
+    assert done.returncode == 1, done.stderr
+    verdict = json.loads(done.stdout)["verdict"]
+    assert verdict["status"] == "INVALID"
+    assert any("differ from the single-device reference" in reason for reason in verdict["reasons"])
