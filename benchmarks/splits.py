@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from harness.models.graph import Conv2D, ModelGraph
 from harness.models.split import Split, weight_slices
 from harness.models.weights import Floats, SeededWeights
 from harness.partition.codec import encode
-from harness.partition.gather import Gather, cut_out
+from harness.partition.gather import Gather, Payload, cut_out
 from harness.partition.partition import INITIAL, Partition, Role
 from harness.partition.wire import Wire
 from harness.records.environment import environment
@@ -43,6 +44,8 @@ GOAL: Final = 1e-5
 """Largest difference from the unsplit layer, as a share of the largest output (issue 7)."""
 WRONG: Final = 1e-3
 """What the control must be off by at least."""
+Call = Callable[[], Any]
+
 _SEED: Final = 2018
 _KINDS: Final = (Split.OUTPUT_CHANNELS, Split.INPUT_CHANNELS, Split.ROWS)
 _METHOD: Final = (
@@ -135,11 +138,13 @@ def measure_span(name: str, span: str, counts: Sequence[int], rounds: int) -> li
             loaded = [load_block(cut.block("span", part), weights) for part in range(parts)]
             inputs = [_read(cut, part, tensor) for part in range(parts)]
             behind = Gather(cut, cut.roles[-1].name if cut.roles[-1].name == "behind" else INITIAL)
-            made = [encode(one(*read)[0], Wire.F32) for one, read in zip(loaded, inputs, strict=True)]
-            lost = [*made[:-1], bytes(len(made[-1]))]
+            made: list[Payload] = [encode(one(*read)[0], Wire.F32) for one, read in zip(loaded, inputs, strict=True)]
+            lost: list[Payload] = [*made[:-1], bytes(len(made[-1]))]
             error, control = (difference(behind.assemble(one, Wire.F32), right) for one in (made, lost))
-            calls = {"whole": (whole, (tensor,))}
-            calls |= {str(part): (one, read) for part, (one, read) in enumerate(zip(loaded, inputs, strict=True))}
+            calls: dict[str, Call] = {"whole": partial(whole, tensor)}
+            calls |= {
+                str(part): partial(one, *read) for part, (one, read) in enumerate(zip(loaded, inputs, strict=True))
+            }
             times_s = _interleaved(calls, rounds)
             whole_s = times_s.pop("whole")
             edges = [edge for edge in cut.edges if "span" in (edge.source, edge.target)]
@@ -167,18 +172,22 @@ def _read(cut: Partition, part: int, tensor: Any) -> tuple[Any, ...]:
     return gather.assemble([cut_out(message, whole) for message in gather.messages], Wire.F32)
 
 
-def _interleaved(calls: dict[str, Any], rounds: int) -> dict[str, list[float]]:
+def _interleaved(calls: dict[str, Call], rounds: int) -> dict[str, list[float]]:
     names, times_s = list(calls), {name: list[float]() for name in calls}
-    with own_threads({name: (lambda inputs, block=block: block(*inputs)) for name, (block, _) in calls.items()}) as own:
+    with own_threads({name: _called(call) for name, call in calls.items()}) as own:
         for name in names:
-            own[name](calls[name][1])
+            own[name](None)
         for number in range(rounds):
             first = number % len(names)
             for name in names[first:] + names[:first]:
                 begun_s = time.process_time()
-                own[name](calls[name][1])
+                own[name](None)
                 times_s[name].append(time.process_time() - begun_s)
     return times_s
+
+
+def _called(call: Call) -> Callable[[None], Any]:
+    return lambda _: call()
 
 
 def to_lines(found: Sequence[Measured]) -> list[str]:

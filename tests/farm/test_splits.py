@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -73,10 +71,9 @@ def test_every_frame_of_a_split_farm_is_right(farm: Farm, tmp_path: Path) -> Non
     assert len(prints) == 11, "no two parts pass for each other"
 
 
-@pytest.mark.parametrize("wire", ["fp16", "uint8"])
-def test_split_tensors_travel_rounded(farm: Farm, wire: str, tmp_path: Path) -> None:
-    """Each message is rounded by itself, and the farm answers to 1e-6 what a reference of the same messages does."""
-    record = run_benchmark(_options(farm, wire))
+def test_split_tensors_travel_rounded(farm: Farm, tmp_path: Path) -> None:
+    """Each message has a step of its own, and the farm answers to 1e-6 what a reference of the same messages does."""
+    record = run_benchmark(_options(farm, "uint8"))
     assert record.verdict.valid, record.verdict.reasons
     assert record.tolerance == TOLERANCES["cpu"]
     assert record.metrics["wire_error"] > record.tolerance, "the check can tell that something was rounded"
@@ -84,12 +81,9 @@ def test_split_tensors_travel_rounded(farm: Farm, wire: str, tmp_path: Path) -> 
     assert audit.status == "VALID", audit.reasons
 
 
-def test_swapped_rows_do_not_pass(farm: Farm, tmp_path: Path) -> None:
+def test_swapped_rows_do_not_pass(farm: Farm) -> None:
     """The control: a node that puts the halves of a picture together the wrong way round makes the run INVALID."""
-    elsewhere = replace(farm, environment={**farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")})
-    with liar(elsewhere, elsewhere.document()["conv2"][0], "swap"):
-        done = elsewhere.command("run", "--target", str(farm.file), "--frames", "10", "--warmup", "0", "--json")
-    assert done.returncode == 1, done.stderr
-    verdict = json.loads(done.stdout)["verdict"]
-    assert verdict["status"] == "INVALID"
-    assert any("differ from the single-device reference" in reason for reason in verdict["reasons"])
+    with liar(farm, farm.document()["conv2"][0], "swap"):
+        record = run_benchmark(_options(farm))
+    assert not record.verdict.valid
+    assert any("differ from the single-device reference" in reason for reason in record.verdict.reasons)
