@@ -134,6 +134,8 @@ def measure_span(name: str, span: str, counts: Sequence[int], rounds: int) -> li
     found = []
     for split in _KINDS if alone else (Split.ROWS,):
         for parts in counts:
+            if split is Split.INPUT_CHANNELS and parts > tensor.shape[-1]:
+                continue  # a picture has three
             cut = cut_of(graph, span, parts, split)
             loaded = [load_block(cut.block("span", part), weights) for part in range(parts)]
             inputs = [_read(cut, part, tensor) for part in range(parts)]
