@@ -1,10 +1,9 @@
 """The farm file of the paper: a JSON object that maps each role to a list of addresses.
 
 The format is that of the artifact appendix (A.7): ``{"node": {"initial": ["192.168.1.8"], "block1": [...]}}``.
-Four things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
+Three things are read beyond it: an address may carry a port (``"127.0.0.1:2345"``), and, as the published
 scripts did, whatever follows an entry ``"#"`` in a list is switched off. Devices of the role ``"spare"`` compute
-nothing until another one fails. An object ``"partition"`` beside ``"node"`` tells a cut of one's own, see
-`harness.farm.cut`.
+nothing until another one fails. A planned farm also says how its model is cut: `harness.farm.planned_cut`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import BadInputError, NotFoundError
-from harness.farm.cut import FarmCut
+from harness.farm.planned_cut import PlannedCut, planned_cut
 
 NODE_PORT = 12345
 """Port of a node where the farm file names none (the artifact's node.py)."""
@@ -78,12 +77,12 @@ class FarmConfig:
     Attributes:
         roles: role name -> its addresses; holds `initial` with exactly one address.
         source: where it was read, for messages.
-        cut: which layers each role computes, where the file tells; None is one of the paper's cuts.
+        cut: how the model is cut, where the file says so; None where the roles tell.
     """
 
     roles: dict[str, tuple[Address, ...]]
     source: str
-    cut: FarmCut | None = None
+    cut: PlannedCut | None = None
 
     @property
     def initial(self) -> Address:
@@ -161,8 +160,10 @@ class FarmConfig:
                 f"farm {source} names {twice[0]} twice (role {' and '.join(sorted(set(holders)))})",
                 "every node needs an address or a port of its own",
             )
-        told = document.get("partition")
-        return cls(roles, source, None if told is None else FarmCut.from_document(told, source))
+        if "partition" not in document:
+            return cls(roles, source)
+        counts_of = {role: len(addresses) for role, addresses in roles.items() if role not in (INITIAL, SPARE)}
+        return cls(roles, source, planned_cut(document["partition"], counts_of, source))
 
 
 def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

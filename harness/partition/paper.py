@@ -6,12 +6,13 @@ Source: the artifact's node.py for each system (roles and layers) and its farm f
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
-from hashlib import sha256
+from functools import cache
 
 from harness.errors import BadInputError
 from harness.farm.config import INITIAL, FarmConfig
-from harness.farm.cut import FarmCut
+from harness.farm.planned_cut import PlannedCut
 from harness.models.catalogue import model
 from harness.models.graph import ModelGraph
 from harness.partition.partition import Partition, Role
@@ -20,13 +21,14 @@ from harness.partition.split import Split
 
 @dataclass(frozen=True)
 class _Cut:
-    """First and last layer of a role, its parts and replicas."""
+    """First and last layer of a role, its parts and replicas, and how parts differ."""
 
     role: str
     first: str
     last: str
     parts: int = 1
     replicas: int = 1
+    split: Split = Split.COLUMNS
 
 
 _PAPER: dict[str, tuple[str, tuple[_Cut, ...]]] = {
@@ -72,6 +74,7 @@ def partition_names() -> tuple[str, ...]:
     return tuple(_PAPER)
 
 
+@cache
 def partition(name: str) -> Partition:
     """A partition of the paper by its name.
 
@@ -86,7 +89,7 @@ def partition(name: str) -> Partition:
 
 
 def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str | None = None) -> Partition:
-    """The partition that a farm asks for: the one that its file tells, else the paper's with its roles.
+    """The partition that a farm asks for: by the cut that its file carries, or by its roles.
 
     A named partition must fit the farm exactly. Without a name the cut is recognised by its roles, and the
     number of replicas is taken from the farm, so that a farm may have more devices than the paper's.
@@ -95,8 +98,8 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
         BadInputError: a role is unknown or missing, or has a number of addresses that does not fit; there is no
             such model or partition, or the partition is one of another model.
     """
-    if farm.cut is not None and name is None:
-        return _told(farm, farm.cut, model_name)
+    if farm.cut is not None:
+        return _planned(farm, farm.cut, model_name, name)
     candidates = [partition(name)] if name else [partition(known) for known in _PAPER]
     if model_name:
         model(model_name)
@@ -113,44 +116,61 @@ def partition_for(farm: FarmConfig, *, model_name: str | None = None, name: str 
     return _with_replicas(farm, nearest)
 
 
-def _told(farm: FarmConfig, told: FarmCut, model_name: str | None) -> Partition:
-    """The cut that stands in the farm file."""
-    about = f'farm {farm.source}: "partition"'
-    if model_name not in {None, told.model}:
-        raise BadInputError(f"{about} is one of model {told.model}, not of {model_name}", "leave the model out")
-    graph = model(told.model)
+def _planned(farm: FarmConfig, cut: PlannedCut, model_name: str | None, name: str | None) -> Partition:
+    """The cut that a farm file carries."""
+    if model_name not in (None, cut.model):
+        raise BadInputError(f"farm {farm.source} is planned for {cut.model}, not for {model_name}", "leave --model out")
+    graph = model(cut.model)
     names = [layer.name for layer in graph.layers]
-    roles = []
-    for name, one in told.roles.items():
-        for layer in (one.first, one.last):
+    for role in cut.roles:
+        for layer in (role.first, role.last):
             if layer not in names:
-                raise BadInputError(f"{about}: {graph.name} has no layer {layer}", f"see iot-farm model {graph.name}")
-        if one.split not in list(Split):
-            raise BadInputError(f"{about}: role {name} has an unknown split {one.split}", f"known: {', '.join(Split)}")
-        layers = tuple(names[names.index(one.first) : names.index(one.last) + 1])
-        roles.append(Role(name, layers, one.parts, one.replicas or 1, Split(one.split)))
-    try:
-        cut = Partition("told", graph, tuple(roles))
-    except ValueError as error:
-        reason = str(error).removeprefix("partition told: ")
-        raise BadInputError(
-            f"{about} cannot be: {reason}", "roles stand in the order of the layers, each layer once"
-        ) from None
-    _check_roles(farm, cut)
-    found = _with_replicas(farm, cut)
-    for role in found.roles:
-        if told.roles[role.name].replicas not in {None, role.replicas}:
+                raise BadInputError(f"farm {farm.source}: {cut.model} has no layer '{layer}'", f"{', '.join(names)}")
+        if names.index(role.first) > names.index(role.last):
             raise BadInputError(
-                f'farm {farm.source} has {role.nodes} addresses for "{role.name}"',
-                f"its partition tells {told.roles[role.name].replicas} replicas of {role.parts} parts",
+                f"farm {farm.source}: role {role.role} begins behind its end, {role.last}", "turn first and last round"
             )
-    return found
+        if role.split not in set(Split):
+            raise BadInputError(
+                f"farm {farm.source}: role {role.role} has an unknown split '{role.split}'",
+                f"known: {', '.join(Split)}",
+            )
+    # Collective Knowledge sorts the keys of what it keeps, so their order says nothing.
+    ordered = sorted(cut.roles, key=lambda one: names.index(one.first))
+    cuts = [_Cut(one.role, one.first, one.last, one.parts, one.replicas, Split(one.split)) for one in ordered]
+    roles = tuple(_role(graph, one) for one in cuts)
+    try:
+        planned = named_partition(graph, roles)
+    except ValueError as error:
+        raise BadInputError(
+            f"farm {farm.source} cuts {cut.model} wrongly: {error}", "plan it again: iot-farm plan"
+        ) from None
+    if name is not None and partition(name) != planned:
+        raise BadInputError(f"farm {farm.source} is planned for another cut than {name}", "leave --partition out")
+    return planned
+
+
+def named_partition(graph: ModelGraph, roles: tuple[Role, ...]) -> Partition:
+    """The paper's partition where it is one; else one whose name tells its layers apart from every other's.
+
+    Raises:
+        ValueError: the roles do not hold every layer once, in order, or cannot be split so.
+    """
+    borders = ",".join(
+        f"{role.name}:{role.layers[0]}-{role.layers[-1]}/{role.parts}x{role.replicas}"
+        f"{'' if role.split is Split.COLUMNS else role.split}"
+        for role in roles
+    )
+    digest = hashlib.sha256(borders.encode()).hexdigest()[:6]
+    planned = Partition(f"{graph.name}-{1 + sum(role.nodes for role in roles)}-planned-{digest}", graph, roles)
+    known = (partition(name) for name, (model_name, _) in _PAPER.items() if model_name == graph.name)
+    return next((one for one in known if one.roles == roles and one.graph == graph), planned)
 
 
 def _role(graph: ModelGraph, cut: _Cut) -> Role:
     names = [layer.name for layer in graph.layers]
     layers = tuple(names[names.index(cut.first) : names.index(cut.last) + 1])
-    return Role(cut.role, layers, parts=cut.parts, replicas=cut.replicas)
+    return Role(cut.role, layers, parts=cut.parts, replicas=cut.replicas, split=cut.split)
 
 
 def _check_roles(farm: FarmConfig, expected: Partition) -> None:
@@ -190,9 +210,4 @@ def _with_replicas(farm: FarmConfig, cut: Partition) -> Partition:
         if paper.graph == cut.graph and paper.roles == chosen:
             return paper
     counts = "-".join(f"{role.name}x{role.nodes}" for role in chosen)
-    devices = f"{cut.graph.name}-{farm.devices - len(farm.spares)}"
-    if farm.cut is None:
-        return Partition(f"{devices}-{counts}", cut.graph, chosen)
-    # Names and counts do not say which layers a role of a cut of its own computes, and how it is split.
-    about = repr([(role.name, role.layers, role.parts, role.replicas, role.split.value) for role in chosen])
-    return Partition(f"{devices}-cut-{sha256(about.encode()).hexdigest()[:8]}", cut.graph, chosen)
+    return Partition(f"{cut.graph.name}-{farm.devices - len(farm.spares)}-{counts}", cut.graph, chosen)

@@ -12,6 +12,7 @@ from liars import liar
 from harness.bench.options import RunOptions
 from harness.bench.session import run_benchmark
 from harness.farm.config import FarmConfig
+from harness.farm.planned_cut import PlannedCut, PlannedRole
 from harness.models.split import Split
 from harness.partition.paper import partition_for
 from harness.partition.partition import Partition
@@ -20,30 +21,43 @@ from harness.records.rules_frames import TOLERANCES
 from harness.records.store import read_record, write_record
 
 FRAMES = 20
-ROLES = {
-    "front": {"first": "rescale", "last": "pool1", "parts": 2, "split": "rows"},
-    "conv2": {"first": "conv2", "last": "pool2", "parts": 2, "split": "output_channels"},
-    "conv3": {"first": "conv3", "last": "conv3", "parts": 2, "split": "input_channels"},
-    "tile": {"first": "conv4", "last": "flatten", "parts": 2, "split": "rows"},
-    "fc1": {"first": "fc1", "last": "fc1", "parts": 2},
-    "rest": {"first": "fc2", "last": "predictions"},
-}
+
+
+def role(first: str, last: str, parts: int = 1, split: str = "columns") -> PlannedRole:
+    """One role, named after its first layer."""
+    return PlannedRole(f"from-{first}", first, last, parts, 1, split)
+
+
+ROLES = (
+    role("rescale", "pool1", 2, "rows"),
+    role("conv2", "pool2", 2, "output_channels"),
+    role("conv3", "conv3", 2, "input_channels"),
+    role("conv4", "flatten", 2, "rows"),
+    role("fc1", "fc1", 2),
+    role("fc2", "predictions"),
+)
 """AlexNet on twelve devices: each kind of split feeds another kind."""
 
 
 def told() -> Partition:
     """The cut that the farm file tells."""
-    addresses = {role: [f"127.0.0.{9 + at}:{port}" for port in range(1, one.get("parts", 1) + 1)]
-                 for at, (role, one) in enumerate(ROLES.items())}  # fmt: skip
-    document = {"node": {"initial": ["127.0.0.1"], **addresses}, "partition": {"model": "alexnet", "roles": ROLES}}
-    return partition_for(FarmConfig.from_document(document, "farm.json"))
+    addresses = {one.role: [f"127.0.0.{9 + at}:{port}" for port in range(1, one.nodes + 1)]
+                 for at, one in enumerate(ROLES)}  # fmt: skip
+    return partition_for(
+        FarmConfig.from_document(document({"node": {"initial": ["127.0.0.1"], **addresses}}), "f.json")
+    )
+
+
+def document(farm: dict) -> dict:
+    """A farm file with the cut."""
+    return {**farm, "partition": PlannedCut("alexnet", ROLES).to_document()}
 
 
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
     """The farm, whose blocks add up as every reference does."""
-    document = {**document_of(told()), "partition": {"model": "alexnet", "roles": ROLES}}
-    with running_farm(tmp_path_factory.mktemp("split"), "split", "--way", "function", document=document) as running:
+    file = document(document_of(told()))
+    with running_farm(tmp_path_factory.mktemp("split"), "split", "--way", "function", document=file) as running:
         yield running
 
 
@@ -61,7 +75,7 @@ def test_every_frame_of_a_split_farm_is_right(farm: Farm, tmp_path: Path) -> Non
     assert record.metrics["largest_error"] <= TOLERANCES["cpu"]
     assert record.metrics["bytes_per_frame"] == told().frame_bytes
     nodes = {(node["role"], node["part"]): node for node in record.plan["nodes"]}
-    assert [nodes[role, 1].get("split") for role in ROLES if (role, 1) in nodes] == [
+    assert [nodes[one.role, 1].get("split") for one in ROLES if one.parts > 1] == [
         Split.ROWS, Split.OUTPUT_CHANNELS, Split.INPUT_CHANNELS, Split.ROWS, None
     ]  # fmt: skip
     path = write_record(record, tmp_path)
@@ -83,7 +97,7 @@ def test_split_tensors_travel_rounded(farm: Farm, tmp_path: Path) -> None:
 
 def test_swapped_rows_do_not_pass(farm: Farm) -> None:
     """The control: a node that puts the halves of a picture together the wrong way round makes the run INVALID."""
-    with liar(farm, farm.document()["conv2"][0], "swap"):
+    with liar(farm, farm.document()["from-conv2"][0], "swap"):
         record = run_benchmark(_options(farm))
     assert not record.verdict.valid
     assert any("differ from the single-device reference" in reason for reason in record.verdict.reasons)
