@@ -70,7 +70,7 @@ def error(found: np.ndarray, right: np.ndarray) -> float:
     return float(np.abs(found - right).max() / np.abs(right).max())
 
 
-@pytest.mark.parametrize("strides", [(1, 1), (2, 2), (3, 1)])
+@pytest.mark.parametrize("strides", [(1, 1), (3, 2)])
 @pytest.mark.parametrize("parts", [2, 3])
 @pytest.mark.parametrize("split", CUTS)
 def test_keras_parts_equal_the_unsplit_layers(split: Split, parts: int, strides: tuple[int, int]) -> None:
@@ -97,7 +97,7 @@ def without_last(loaded):
 @pytest.mark.parametrize("split", CUTS)
 @pytest.mark.parametrize(
     "wanted",
-    [Wanted(way="packed"), Wanted(way="xla"), Wanted("onnx"), Wanted("openvino"), Wanted("litert")],
+    [Wanted(way="packed"), Wanted(way="xla"), Wanted("onnx"), Wanted("openvino")],
     ids=lambda wanted: f"{wanted.runtime}-{wanted.way}",
 )
 def test_other_ways_and_runtimes_compute_parts_too(split: Split, wanted: Wanted) -> None:
