@@ -10,15 +10,18 @@ import json
 import math
 import time
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from harness.dispatch import Arrival, Dispatcher, Send
 from harness.errors import FarmError
 from harness.farm.config import INITIAL, Address
 from harness.models.graph import FRAME
+from harness.partition.gather import Gather, cut_out
 from harness.partition.join import Join, Offer
+from harness.partition.wire import Wire
 from harness.plan.plan import Plan
-from harness.plan.table import Table
+from harness.plan.table import Share, Table
 from harness.rpc.errors import RemoteError
 from harness.rpc.identity import Identity, Route
 from harness.rpc.lane import Parcel
@@ -66,10 +69,13 @@ class Initial:
         self._watch = watch
         security = security_of(plan.farm, plan.farm.initial.host)
         self._outbox = Outbox(security=security)
-        self._slots = plan.partition.slots(INITIAL)
-        self._first_roles = plan.partition.targets(FRAME)
-        self._result_bytes = plan.partition.message_bytes(plan.partition.graph.output)
-        self._server = RpcServer(self, Limits.for_input(self._result_bytes), security)
+        self._gather = Gather(plan.partition, INITIAL)
+        first_roles = plan.partition.targets(FRAME)
+        self._first = [message for role in first_roles for message in plan.partition.sent(FRAME, 0, role)]
+        self._result_bytes = {
+            (message.tensor, message.part): message.payload_bytes(Wire.F32) for message in self._gather.messages
+        }
+        self._server = RpcServer(self, Limits.for_input(max(self._result_bytes.values())), security)
         self._images: dict[int, Payload] = {}
         self._begin(plan.table, math.inf)
         self.stale = 0
@@ -103,10 +109,11 @@ class Initial:
 
     def _begin(self, table: Table, deadline_s: float) -> None:
         self._dispatcher = Dispatcher(table, deadline_s)
-        self._join: Join[tuple[int, int], Payload] = Join(self._slots)
+        self._join: Join[tuple[int, int], Payload] = Join(self._gather.slots)
         self._images.clear()
         run, wire = self._run or "none", self._plan.partition.wire
-        self._tag_of = Identity(run, 0, FRAME, part=0, parts=1, model=self._model, wire=wire).tags()
+        about = Identity(run, 0, FRAME, part=0, parts=1, model=self._model, wire=wire)
+        self._tags_of = [replace(about, to=message.to).tags() for message in self._first]
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -134,17 +141,19 @@ class Initial:
             self._post(send)
 
     def _post(self, send: Send) -> None:
-        tag = self._tag_of(send.frame, Route(send.attempt, send.epoch, send.way))
-        frame = send.frame
+        frame, route = send.frame, Route(send.attempt, send.epoch, send.way)
 
         def done(error: FarmError | None) -> None:
             if error is not None:
                 self._on_failure(frame, error)
 
         table = self._dispatcher.table
-        for role in self._first_roles:
-            for address in table.next_stops(role, send.way):
-                self._outbox.put(address, Parcel(self._images[frame], role, tag, done))
+        image = self._images[frame]
+        for message, tag_of in zip(self._first, self._tags_of, strict=True):
+            payload, tag = cut_out(message, image), tag_of(frame, route)
+            target = message.role if message.to is None else Share(message.role, message.to)
+            for address in table.next_stops(target, send.way):
+                self._outbox.put(address, Parcel(payload, message.role, tag, done))
 
     # Messages of the protocol
 
@@ -160,7 +169,7 @@ class Initial:
         slot = (identity.tensor, identity.part)
         if identity.wire is not self._plan.partition.wire:
             raise RemoteError(f"frames of this run travel as {self._plan.partition.wire}, not as {identity.wire}")
-        if not self._join.expects(slot) or len(input) != self._result_bytes:
+        if len(input) != self._result_bytes.get(slot):
             raise RemoteError(f"not a result: {identity.tensor} part {identity.part}, {len(input)} bytes")
         key = (identity.frame, identity.route.attempt)
         if self._join.is_finished(key):
@@ -170,7 +179,10 @@ class Initial:
             payloads = self._join.take(key)
             if self._dispatcher.arrived(*key) is not Arrival.LATE:
                 self._images.pop(identity.frame, None)
-                self._on_result(identity.frame, payloads[0] if len(payloads) == 1 else b"".join(payloads), arrived_s)
+                if len(payloads) > 1:
+                    (result,) = self._gather.assemble(payloads, Wire.F32)
+                    payloads = [result.data.cast("B")]
+                self._on_result(identity.frame, payloads[0], arrived_s)
 
     def join(self, address: str) -> None:
         """Put the device at an address to use."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from harness.partition.paper import partition
+from harness.partition.partition import Partition
 
 _octets = itertools.count(130)
 
@@ -31,7 +32,11 @@ def free_ports(count: int) -> list[int]:
 
 def farm_document(name: str) -> dict[str, dict[str, list[str]]]:
     """A farm for a partition of the paper: an address of its own for each device."""
-    cut = partition(name)
+    return document_of(partition(name))
+
+
+def document_of(cut: Partition) -> dict[str, dict[str, list[str]]]:
+    """A farm for any partition."""
     ports = free_ports(cut.devices)
     addresses = iter([f"127.0.0.{next(_octets) % 100 + 130}:{port}" for port in ports])
     roles = {role.name: [next(addresses) for _ in range(role.nodes)] for role in cut.roles}
@@ -81,15 +86,17 @@ def iot_farm(*arguments: str, environment: dict[str, str]) -> subprocess.Complet
 
 
 @contextmanager
-def running_farm(folder: Path, name: str, *options: str) -> Iterator[Farm]:
-    """A farm of a partition, up on entry and down on exit."""
+def running_farm(folder: Path, name: str, *options: str, document: dict | None = None) -> Iterator[Farm]:
+    """A farm of a partition of the paper, or of the cut that a document tells, up on entry and down on exit."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{name}.json"
-    file.write_text(json.dumps(farm_document(name)))
+    file.write_text(json.dumps(document or farm_document(name)))
+    if document is None:
+        options = ("--partition", name, *options)
     environment = {"IOT_FARM_STATE": str(folder / "state"), "IOT_FARM_RESULTS": str(folder / "results")}
     farm = Farm(file, name, environment)
     try:
-        up = farm.command("farm", "up", str(file), "--partition", name, *options)
+        up = farm.command("farm", "up", str(file), *options)
         assert up.returncode == 0, up.stdout + up.stderr
         yield farm
     finally:

@@ -136,8 +136,9 @@ class Nodes:
         if node.spare:
             return True
         copies = sum(
-            len(self._plan.holders(target, 0))
+            len(self._plan.holders(target, 0)) if message.to is None else 1
             for tensor in self._plan.partition.outputs(node.role)
             for target in self._plan.partition.targets(tensor)
+            for message in self._plan.partition.sent(tensor, node.part, target)
         )
         return bool(counted["sent"] >= counted["computed"] * copies)

@@ -133,7 +133,8 @@ def _compute(
         weights=source.identity,
         model_fingerprint=model_fingerprint(graph, source.identity),
         block_fingerprints=tuple(
-            block_fingerprint(graph, block.layers, block.part, block.parts, _weights(block, source)) for block in blocks
+            block_fingerprint(graph, block.layers, block.part, block.parts, _weights(block, source), block.split)
+            for block in blocks
         ),
         exact=None if rounded is None else outputs,
         threads=threads,
@@ -143,5 +144,5 @@ def _compute(
 def _weights(block: Block, source: WeightSource) -> Iterator[tuple[str, npt.NDArray[np.float32]]]:
     """Named weights of a block, one layer in memory at a time."""
     for layer in block.layers:
-        for parameter, array in source.layer(block.graph, layer, block.part, block.parts).items():
+        for parameter, array in source.layer(block.graph, layer, block.part, block.parts, block.split).items():
             yield f"{layer}/{parameter}", array

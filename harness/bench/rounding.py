@@ -8,7 +8,7 @@ device's is the error of the wire.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +20,8 @@ from harness.farm.config import Address
 from harness.farm.local import is_local
 from harness.models.graph import FRAME
 from harness.partition.block import Block
-from harness.partition.codec import UnfitError, travelled
+from harness.partition.codec import UnfitError, encode
+from harness.partition.gather import Gather
 from harness.partition.partition import INITIAL, Partition
 from harness.partition.wire import Wire
 from harness.records.computing import Computing
@@ -42,22 +43,27 @@ def rounded_outputs(cut: Partition, load: Callable[[Block], Callable[..., Any]],
     Raises:
         BadInputError: a tensor holds what the wire cannot carry; the message names its layer.
     """
-    arrived: dict[str, list[Any]] = {FRAME: list(images)}
-    results: list[Any] = []
+    made: dict[tuple[str, int], list[Any]] = {(FRAME, 0): list(images)}
     for role in cut.roles:
-        slices: dict[str, list[list[Any]]] = {tensor: [] for tensor in cut.outputs(role.name)}
         for part in range(role.parts):
             compute = load(cut.block(role.name, part))
-            frames = zip(*(arrived[tensor] for tensor in cut.inputs(role.name)), strict=True)
-            outputs = [compute(*inputs) for inputs in frames]
-            for tensor, found in zip(slices, zip(*outputs, strict=True), strict=True):
-                slices[tensor].append(list(found))
-        for tensor, parts in slices.items():
-            if tensor == cut.graph.output:
-                results = _joined(parts)
-            if any(target != INITIAL for target in cut.targets(tensor)):
-                arrived[tensor] = _joined([[_travelled(tensor, one, cut.wire) for one in part] for part in parts])
-    return np.stack(results)
+            outputs = [compute(*inputs) for inputs in _arrived(cut, role.name, part, made)]
+            for tensor, found in zip(cut.outputs(role.name), zip(*outputs, strict=True), strict=True):
+                made[tensor, part] = list(found)
+    return np.stack([result for (result,) in _arrived(cut, INITIAL, 0, made)])
+
+
+def _arrived(cut: Partition, role: str, part: int, made: dict[tuple[str, int], list[Any]]) -> Iterator[tuple[Any, ...]]:
+    """The inputs of a part for each image, each message encoded and decoded by itself as between nodes."""
+    gather = Gather(cut, role, part)
+    wire = Wire.F32 if role == INITIAL else cut.wire
+    for number in range(len(made[FRAME, 0])):
+        payloads = []
+        for message in gather.messages:
+            array = made[message.tensor, message.part][number]
+            array = array if message.cutout is None else array[message.cutout]
+            payloads.append(_encoded(message.tensor, array, Wire.F32 if message.tensor == FRAME else wire))
+        yield gather.assemble(payloads, wire)
 
 
 def threads_of(nodes: Sequence[dict[str, Any]]) -> int | None:
@@ -92,14 +98,9 @@ def wire_cost(cut: Partition, rounded: Floats, exact: Floats | None) -> dict[str
     }
 
 
-def _joined(parts: list[list[Any]]) -> list[Any]:
-    """One array for each image, from a list of parts that hold one for each."""
-    return [pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=-1) for pieces in zip(*parts, strict=True)]
-
-
-def _travelled(tensor: str, array: Floats, wire: Wire) -> Floats:
+def _encoded(tensor: str, array: Floats, wire: Wire) -> memoryview:
     try:
-        return travelled(array, wire)
+        return encode(array, wire)
     except UnfitError as error:
         raise BadInputError(
             f"{tensor} cannot travel as {wire}: it {error}", "leave out --wire, or use other weights"

@@ -24,6 +24,7 @@ def model(name: str, as_json: bool) -> None:
     from harness.models.catalogue import model as load_model
     from harness.models.catalogue import model_names
     from harness.partition.paper import partition, partition_names
+    from harness.partition.wire import Wire
 
     if name in partition_names():
         cut = partition(name)
@@ -36,8 +37,8 @@ def model(name: str, as_json: bool) -> None:
                 "last layer": role.layers[-1],
                 "parameters": cut.parameters(role.name),
                 "macs": cut.macs(role.name),
-                "bytes in": sum(cut.message_bytes(tensor) for tensor, _ in cut.slots(role.name)),
-                "bytes out": sum(cut.message_bytes(tensor) for tensor in cut.outputs(role.name)),
+                "bytes in": sum(message.payload_bytes(Wire.F32) for message in cut.messages(role.name)),
+                "bytes out": sum(cut.block(role.name, 0).output_bytes(tensor) for tensor in cut.outputs(role.name)),
             }
             for role in cut.roles
         ]

@@ -167,15 +167,17 @@ def print_plan(plan: Plan) -> None:
     for title in ("parameters", "weights", "MAC per frame"):
         nodes.add_column(title, justify="right")
     for node in plan.placements:
-        parameters = 0 if node.spare else plan.partition.parameters(node.role)
+        block = None if node.spare else plan.partition.block(node.role, node.part)
+        parameters, macs = (block.parameters, block.macs) if block else (0, 0)
+        split = f", {block.split.replace('_', ' ')}" if block and block.parts > 1 else ""
         nodes.add_row(
             str(node.address),
             node.role,
-            f"{node.part + 1} of {node.parts}",
+            f"{node.part + 1} of {node.parts}{split}",
             f"{node.replica + 1} of {node.replicas}",
             f"{parameters:,}",
             f"{parameters * 4 / 1e6:.1f} MB",
-            f"{0 if node.spare else plan.partition.macs(node.role) / 1e6:,.1f} M",
+            f"{macs / 1e6:,.1f} M",
         )
     out.print(nodes)
     print_edges(plan)

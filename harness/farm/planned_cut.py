@@ -3,7 +3,8 @@
     "partition": {"model": "alexnet",
                   "roles": {"stage1": {"first": "rescale", "last": "flatten", "parts": 1, "replicas": 2}, ...}}
 
-Whether the layers are those of the model is checked where models are known, in `harness.partition.paper`.
+Where parts are not columns of a dense layer, `"split"` says what they are. Whether the layers are those of the model,
+and can be split so, is checked where models are known, in `harness.partition.paper`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from harness.errors import BadInputError
 _SHORT = reprlib.Repr()
 _MOST_PARTS: Final = 1000
 _MOST_REPLICAS: Final = 100_000
+_COLUMNS: Final = "columns"
+_KEYS: Final = {"first", "last", "parts", "replicas"}
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class PlannedRole:
         last: its last layer.
         parts: into which it is split.
         replicas: nodes that hold each part.
+        split: along which axis parts differ.
     """
 
     role: str
@@ -36,6 +40,7 @@ class PlannedRole:
     last: str
     parts: int
     replicas: int
+    split: str = _COLUMNS
 
     @property
     def nodes(self) -> int:
@@ -44,7 +49,8 @@ class PlannedRole:
 
     def to_document(self) -> dict[str, Any]:
         """As it stands in a farm file."""
-        return {"first": self.first, "last": self.last, "parts": self.parts, "replicas": self.replicas}
+        found = {"first": self.first, "last": self.last, "parts": self.parts, "replicas": self.replicas}
+        return found | ({} if self.split == _COLUMNS else {"split": self.split})
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ def planned_cut(document: Any, addresses: dict[str, int], source: str) -> Planne
 
 
 def _role(name: str, entry: Any, source: str, hint: str) -> PlannedRole:
-    if not isinstance(entry, dict) or set(entry) != {"first", "last", "parts", "replicas"}:
+    if not isinstance(entry, dict) or set(entry) - {"split"} != _KEYS:
         raise BadInputError(f'farm {source}: role {_SHORT.repr(name)} of "partition" is incomplete', hint)
     for key in ("first", "last"):
         if not isinstance(entry[key], str):
@@ -110,4 +116,7 @@ def _role(name: str, entry: Any, source: str, hint: str) -> PlannedRole:
             raise BadInputError(
                 f'farm {source}: "{key}" of role {_SHORT.repr(name)} is {_SHORT.repr(value)}', "give a number from 1"
             )
-    return PlannedRole(name, entry["first"], entry["last"], entry["parts"], entry["replicas"])
+    split = entry.get("split", _COLUMNS)
+    if not isinstance(split, str):
+        raise BadInputError(f'farm {source}: "split" of role {_SHORT.repr(name)} is {_SHORT.repr(split)}', hint)
+    return PlannedRole(name, entry["first"], entry["last"], entry["parts"], entry["replicas"], split)

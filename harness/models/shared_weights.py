@@ -18,17 +18,19 @@ from harness.models.graph import ModelGraph, Shape
 from harness.models.mapped_file import Bytes, MappedFile
 from harness.models.memory import ALIGNMENT_BYTES
 from harness.models.sealed import SealedMemory
+from harness.models.split import Split
 from harness.models.weights import Floats, SeededWeights, WeightSource, block_fingerprint, part_shapes
 
 _FLOAT_BYTES = 4
 
 
 class BlockKey(NamedTuple):
-    """Which weights a block holds: its layers in order, and the slice of them."""
+    """Which weights a block holds: its layers in order, and the part of them."""
 
     layers: tuple[str, ...]
     part: int
     parts: int
+    split: Split = Split.COLUMNS
 
 
 @dataclass
@@ -52,7 +54,7 @@ class SharedBlock:
         """(layer, parameter) -> offset in bytes, shape; in the order of the layers."""
         places, offset = {}, 0
         for layer in self.key.layers:
-            for parameter, shape in part_shapes(self.graph, layer, self.key.part, self.key.parts).items():
+            for parameter, shape in part_shapes(self.graph, layer, *self.key[1:]).items():
                 places[layer, parameter] = offset, shape
                 offset += -(-math.prod(shape) * _FLOAT_BYTES // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
         return places
@@ -94,9 +96,9 @@ def make_blocks(source: WeightSource, blocks: Sequence[SharedBlock]) -> Iterator
     """
     waiting = list(blocks)
     while waiting:
-        layers, _, parts = waiting[0].key
-        together = [block for block in waiting if (block.key.layers, block.key.parts) == (layers, parts)]
-        waiting = [block for block in waiting if (block.key.layers, block.key.parts) != (layers, parts)]
+        first = waiting[0].key
+        together = [block for block in waiting if block.key._replace(part=first.part) == first]
+        waiting = [block for block in waiting if block.key._replace(part=first.part) != first]
         mappings = [block.memory.reserve(block.size_bytes) for block in together]
         _write(source, together, mappings)
         for block, mapping in zip(together, mappings, strict=True):
@@ -107,14 +109,14 @@ def make_blocks(source: WeightSource, blocks: Sequence[SharedBlock]) -> Iterator
 
 
 def _write(source: WeightSource, together: Sequence[SharedBlock], mappings: Sequence[MappedFile]) -> None:
-    graph, (layers, _, parts) = together[0].graph, together[0].key
+    graph, (layers, _, parts, split) = together[0].graph, together[0].key
     written = {block.key.part: block.arrays(mapping.bytes()) for block, mapping in zip(together, mappings, strict=True)}
     for layer in layers:
         if isinstance(source, SeededWeights):
-            source.fill(graph, layer, {part: arrays[layer] for part, arrays in written.items()}, parts)
+            source.fill(graph, layer, {part: arrays[layer] for part, arrays in written.items()}, parts, split)
             continue
         for part, arrays in written.items():
-            for parameter, array in source.layer(graph, layer, part, parts).items():
+            for parameter, array in source.layer(graph, layer, part, parts, split).items():
                 arrays[layer][parameter][...] = array
 
 
@@ -124,7 +126,7 @@ def _fingerprint(block: SharedBlock) -> str:
         for layer, arrays in block.arrays(block.memory.bytes()).items()
         for parameter, array in arrays.items()
     )
-    return block_fingerprint(block.graph, block.key.layers, block.key.part, block.key.parts, named)
+    return block_fingerprint(block.graph, block.key.layers, block.key.part, block.key.parts, named, block.key.split)
 
 
 class SharedWeights:
@@ -146,32 +148,41 @@ class SharedWeights:
         """That of the source."""
         return self._identity
 
-    def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
+    def layer(
+        self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1, split: Split = Split.COLUMNS
+    ) -> dict[str, Floats]:
         """Weights of one layer, mapped where a block holds them; see `WeightSource.layer`."""
         for key, block in self._blocks.items():
-            here = block.graph == graph and name in key.layers and (key.part, key.parts) == (part, parts)
+            here = block.graph == graph and name in key.layers and key[1:] == (part, parts, split)
             if here and block.memory.sealed:
                 return dict(block.mapped[name])
-        return self._otherwise.layer(graph, name, part, parts)
+        return self._otherwise.layer(graph, name, part, parts, split)
 
     def fingerprint(
-        self, graph: ModelGraph, layers: Sequence[str], part: int, parts: int, weights: Iterable[tuple[str, Floats]]
+        self,
+        graph: ModelGraph,
+        layers: Sequence[str],
+        part: int,
+        parts: int,
+        weights: Iterable[tuple[str, Floats]],
+        split: Split = Split.COLUMNS,
     ) -> str:
         """As `block_fingerprint`; but arrays that lie in the sealed memory of the block are not read again.
 
         Args:
             graph: the whole model.
             layers: the layers of the block, in order.
-            part: which slice, counted from 0.
-            parts: number of slices.
+            part: which part, counted from 0.
+            parts: number of parts.
             weights: (`layer/parameter`, array) pairs in order: what the runtime really uses.
+            split: how the block is cut.
         """
-        block = self._blocks.get(BlockKey(tuple(layers), part, parts))
+        block = self._blocks.get(BlockKey(tuple(layers), part, parts, split))
         used = list(weights)
         known = block is not None and block.graph == graph and block.fingerprint
         if known and block is not None and _places(used) == _places(_named(block.mapped)):
             return block.fingerprint
-        return block_fingerprint(graph, layers, part, parts, used)
+        return block_fingerprint(graph, layers, part, parts, used, split)
 
 
 def fingerprint_in_use(
@@ -181,11 +192,12 @@ def fingerprint_in_use(
     part: int,
     parts: int,
     weights: Iterable[tuple[str, Floats]],
+    split: Split = Split.COLUMNS,
 ) -> str:
     """Fingerprint of the weights that a runtime uses; arguments of `block_fingerprint`, and where they came from."""
     if isinstance(source, SharedWeights):
-        return source.fingerprint(graph, layers, part, parts, weights)
-    return block_fingerprint(graph, layers, part, parts, weights)
+        return source.fingerprint(graph, layers, part, parts, weights, split)
+    return block_fingerprint(graph, layers, part, parts, weights, split)
 
 
 def _named(mapped: Mapping[str, Mapping[str, Floats]]) -> list[tuple[str, Floats]]:

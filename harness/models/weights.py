@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from harness.models.graph import ModelGraph, Shape
 from harness.models.memory import aligned_empty
+from harness.models.split import Split, weight_slices
 from harness.models.streams import draw_int32, stream
 
 Floats = npt.NDArray[np.float32]
@@ -57,14 +58,17 @@ class WeightSource(Protocol):
     def identity(self) -> str:
         """Names the weights; equal identities mean equal weights for every layer."""
 
-    def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
-        """Weights of one layer, or of one slice of its output columns.
+    def layer(
+        self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1, split: Split = Split.COLUMNS
+    ) -> dict[str, Floats]:
+        """Weights of one layer, or what one part of it holds of them.
 
         Args:
             graph: the model.
             name: a layer of it.
-            part: which slice along the last axis, counted from 0.
-            parts: number of equal slices.
+            part: which part, counted from 0.
+            parts: number of parts.
+            split: how the layer is cut; see `harness.models.split.weight_slices`.
 
         Returns:
             float32 arrays, C-contiguous, in the order and with the names of `graph.parameter_shapes(name)`.
@@ -90,26 +94,42 @@ class SeededWeights:
         """`seed:<scheme version>:<seed>`."""
         return f"seed:{SCHEME}:{self.seed}"
 
-    def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
+    def layer(
+        self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1, split: Split = Split.COLUMNS
+    ) -> dict[str, Floats]:
         """Weights of one layer; see `WeightSource.layer`."""
         weights: dict[str, Floats] = {
             parameter: aligned_empty(shape, np.float32)
-            for parameter, shape in part_shapes(graph, name, part, parts).items()
+            for parameter, shape in part_shapes(graph, name, part, parts, split).items()
         }
-        self.fill(graph, name, {part: weights}, parts)
+        self.fill(graph, name, {part: weights}, parts, split)
         return weights
 
-    def fill(self, graph: ModelGraph, name: str, targets: Mapping[int, Mapping[str, Floats]], parts: int = 1) -> None:
+    def fill(
+        self,
+        graph: ModelGraph,
+        name: str,
+        targets: Mapping[int, Mapping[str, Floats]],
+        parts: int = 1,
+        split: Split = Split.COLUMNS,
+    ) -> None:
         """Draw slices of one layer into memory that is there; the layer is drawn once, however many there are.
 
         Args:
             graph: the model.
             name: a layer of it.
             targets: part -> parameter -> C-contiguous float32 array of the slice's shape, see `part_shapes`.
-            parts: number of equal slices.
+            parts: number of parts.
+            split: how the layer is cut.
         """
-        for parameter, shape in graph.parameter_shapes(name).items():
-            pieces = [(part_columns(shape[-1], part, parts), arrays[parameter]) for part, arrays in targets.items()]
+        shapes = graph.parameter_shapes(name)
+        held = {part: weight_slices(shapes, part, parts, split) for part in targets}
+        for parameter, shape in shapes.items():
+            pieces = [
+                (held[part][parameter], arrays[parameter])
+                for part, arrays in targets.items()
+                if parameter in held[part]
+            ]
             if parameter == "kernel":
                 limit = _glorot_limit(shape)
                 if name == graph.output:
@@ -120,29 +140,17 @@ class SeededWeights:
                     array.fill(0.0)
 
 
-def part_shapes(graph: ModelGraph, name: str, part: int, parts: int) -> dict[str, Shape]:
-    """Shapes of a slice of a layer's weights, by parameter.
+def part_shapes(graph: ModelGraph, name: str, part: int, parts: int, split: Split = Split.COLUMNS) -> dict[str, Shape]:
+    """Shapes of what a part holds of a layer's weights, by parameter; without those of which it holds nothing.
 
     Raises:
         ValueError: the columns do not divide into that many parts, or there is no such part.
     """
-    shapes = {}
-    for parameter, shape in graph.parameter_shapes(name).items():
-        columns = part_columns(shape[-1], part, parts)
-        shapes[parameter] = (*shape[:-1], columns.stop - columns.start)
-    return shapes
-
-
-def part_columns(units: int, part: int, parts: int) -> slice:
-    """The output columns that a part holds.
-
-    Raises:
-        ValueError: the columns do not divide into that many parts, or there is no such part.
-    """
-    if parts < 1 or units % parts or not 0 <= part < parts:
-        raise ValueError(f"part {part} of {parts} of {units} columns does not exist")
-    width = units // parts
-    return slice(part * width, (part + 1) * width)
+    shapes = graph.parameter_shapes(name)
+    return {
+        parameter: tuple(len(range(*one.indices(size))) for one, size in zip(slices, shapes[parameter], strict=True))
+        for parameter, slices in weight_slices(shapes, part, parts, split).items()
+    }
 
 
 def model_fingerprint(graph: ModelGraph, source_identity: str) -> str:
@@ -159,17 +167,20 @@ def block_fingerprint(
     part: int,
     parts: int,
     weights: Iterable[tuple[str, Floats]],
+    split: Split = Split.COLUMNS,
 ) -> str:
     """16 hex digits over the model's definition, the layers, the part and every byte of every weight.
 
     Args:
         graph: the whole model.
         layers: the layers of the block, in order.
-        part: which slice, counted from 0.
-        parts: number of slices.
+        part: which part, counted from 0.
+        parts: number of parts.
         weights: (`layer/parameter`, array) pairs in order; may be lazy, so that one layer is held at a time.
+        split: how the block is cut; parts by rows hold the same weights, and are not the same block.
     """
-    digest = hashlib.sha256(f"{graph.digest()}|{'+'.join(layers)}|{part}/{parts}".encode())
+    how = "" if split is Split.COLUMNS else f" {split}"
+    digest = hashlib.sha256(f"{graph.digest()}|{'+'.join(layers)}|{part}/{parts}{how}".encode())
     for name, array in weights:
         digest.update(f"|{name}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array, dtype="<f4").data)
@@ -183,15 +194,21 @@ def _glorot_limit(kernel: Shape) -> float:
     return math.sqrt(6.0 / (fan_in + fan_out))
 
 
-def _draw_uniform(source: np.random.PCG64, shape: Shape, pieces: Sequence[tuple[slice, Floats]], limit: float) -> None:
-    """Columns of a kernel that is uniform in [-limit, limit] and drawn row by row as a whole."""
+def _draw_uniform(
+    source: np.random.PCG64, shape: Shape, pieces: Sequence[tuple[tuple[slice, ...], Floats]], limit: float
+) -> None:
+    """Slices of a kernel that is uniform in [-limit, limit] and drawn row by row as a whole."""
     width = shape[-1]
-    rows = math.prod(shape[:-1])
-    flat = [(columns, array.reshape(rows, -1)) for columns, array in pieces]
+    # Rows are drawn in groups within which every slice along the last but one axis is the same.
+    group = 1 if all(slices[-2] == slice(None) for slices, _ in pieces) else shape[-2]
+    groups = math.prod(shape[:-1]) // group
+    flat = [(slices[-2:], array.reshape(groups, -1, array.shape[-1])) for slices, array in pieces]
     scale = np.float32(limit / 2**31)
-    step = max(2, _CHUNK_FLOATS // width // 2 * 2)  # even, so that no chunk but the last ends in half a word
-    for start in range(0, rows, step):
-        stop = min(start + step, rows)
-        integers = draw_int32(source, (stop - start) * width).reshape(stop - start, width)
-        for columns, array in flat:
-            np.multiply(integers[:, columns], scale, out=array[start:stop], dtype=np.float32, casting="unsafe")
+    # Even, so that no chunk but the last ends in half a word.
+    step = max(2, _CHUNK_FLOATS // (group * width) // 2 * 2)
+    for start in range(0, groups, step):
+        stop = min(start + step, groups)
+        integers = draw_int32(source, (stop - start) * group * width).reshape(stop - start, group, width)
+        for (rows, columns), array in flat:
+            drawn = integers[:, rows, columns]
+            np.multiply(drawn, scale, out=array[start:stop], dtype=np.float32, casting="unsafe")

@@ -12,8 +12,10 @@ from typing import Any
 import harness
 from harness.farm.local import is_local
 from harness.models.graph import ModelGraph
+from harness.models.split import Split
 from harness.models.weights import Floats, WeightSource, model_fingerprint
 from harness.node.seats import ComputedBlock
+from harness.partition.wire import Wire
 from harness.plan.plan import Placement, Plan
 from harness.plan.table import Share, shares_of
 from harness.records.computing import Computing, Wanted, joined
@@ -97,8 +99,10 @@ class _LazyWeights:
     def identity(self) -> str:
         return self._source.identity
 
-    def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
-        return self._source.layer(graph, name, part, parts)
+    def layer(
+        self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1, split: Split = Split.COLUMNS
+    ) -> dict[str, Floats]:
+        return self._source.layer(graph, name, part, parts, split)
 
 
 def lazy_weights(plan: Plan, options: NodeOptions) -> WeightSource:
@@ -157,7 +161,7 @@ def description(
 ) -> dict[str, Any]:
     """What a node says of itself: the Avro record NodeDescription."""
     cut = plan.partition
-    slots = () if placement.spare else cut.slots(placement.role)
+    messages = () if placement.spare else cut.messages(placement.role, placement.part)
     outputs = () if placement.spare else cut.outputs(placement.role)
     own = Share(placement.role, placement.part)
     return {
@@ -177,8 +181,8 @@ def description(
         "threads": options.threads_here(plan),
         "core": -1 if options.core is None else options.core,
         "pid": os.getpid(),
-        "input_bytes": sum(cut.message_bytes(tensor) for tensor, _ in slots),
-        "output_bytes": sum(cut.message_bytes(tensor) for tensor in outputs),
+        "input_bytes": sum(message.payload_bytes(Wire.F32) for message in messages),
+        "output_bytes": sum(cut.block(placement.role, placement.part).output_bytes(tensor) for tensor in outputs),
     }
 
 

@@ -88,7 +88,7 @@ def _blocks(plan: Plan, placements: Sequence[Placement]) -> dict[Share, SharedBl
     found = {}
     for share in shares:
         block = cut.block(share.role, share.part)
-        found[share] = SharedBlock(cut.graph, BlockKey(block.layers, block.part, block.parts))
+        found[share] = SharedBlock(cut.graph, BlockKey(block.layers, block.part, block.parts, block.split))
     return found
 
 

@@ -203,6 +203,7 @@ class Node:
         try:
             stop = self._seats.stop(identity, role)
             intake.check(identity, payload)
+            shares = stop.takers(identity)
         except RemoteError as error:
             raise RemoteError(f"{self._placement} {error.text}") from None
         now_s = time.monotonic()
@@ -215,7 +216,7 @@ class Node:
         statistics.received += 1
         statistics.bytes_in += len(payload)
         if offer is Offer.COMPLETE:
-            for share in stop.shares:
+            for share in shares:
                 self._queue(identity, share, stop, inputs, now_s)
 
     def _queue(
@@ -255,6 +256,9 @@ class Node:
             self._worker.delivered()
             return
         left = len(messages)
+        if not left:  # rows that the next pool leaves out
+            self._worker.delivered()
+            return
 
         def done(error: FarmError | None) -> None:
             nonlocal left
@@ -277,7 +281,7 @@ class Node:
         job = outcome.job
         initial = (self._plan.farm.initial,)
         return [
-            (address, role, payload, tag)
-            for role, payload, tag in self._outlet.messages(job.identity, job.share, outcome.outputs)
-            for address in (initial if role == INITIAL else job.next_stops[role])
+            (address, target.role if isinstance(target, Share) else target, payload, tag)
+            for target, payload, tag in self._outlet.messages(job.identity, job.share, outcome.outputs)
+            for address in (initial if target == INITIAL else job.next_stops[target])
         ]

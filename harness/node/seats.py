@@ -33,11 +33,23 @@ class Stop(NamedTuple):
 
     Attributes:
         shares: what it computes of the role.
-        next_stops: role -> devices that need the outputs; holds no entry for the initial.
+        next_stops: role, or each part of one whose parts read different things -> devices that need the outputs;
+            holds no entry for the initial.
     """
 
     shares: tuple[Share, ...]
-    next_stops: Mapping[str, tuple[Address, ...]]
+    next_stops: Mapping[str | Share, tuple[Address, ...]]
+
+    def takers(self, identity: Identity) -> tuple[Share, ...]:
+        """The shares that a message is for: where parts read different things, it is for one of them.
+
+        Raises:
+            RemoteError: it is for none of these.
+        """
+        found = tuple(share for share in self.shares if identity.to in (None, share.part))
+        if not found:
+            raise RemoteError(f"does not compute part {identity.to} of role {self.shares[0].role}")
+        return found
 
 
 class Seats:
@@ -48,7 +60,8 @@ class Seats:
         table: of the plan, in force at the start of every run.
         blocks: what is loaded from the start.
         load: builds the block of a share; may take seconds.
-        targets: role -> roles that need one of its outputs, without the initial.
+        targets: role -> roles that need one of its outputs, without the initial; shares in place of a role whose
+            parts read different things.
     """
 
     def __init__(
@@ -57,7 +70,7 @@ class Seats:
         table: Table,
         blocks: Mapping[Share, ComputedBlock],
         load: Callable[[Share], ComputedBlock],
-        targets: Mapping[str, tuple[str, ...]],
+        targets: Mapping[str, tuple[str | Share, ...]],
     ) -> None:
         self._address = address
         self._first = table

@@ -19,7 +19,7 @@ from harness.node.node import Node
 from harness.node.seats import ComputedBlock, Seats
 from harness.partition.partition import INITIAL
 from harness.plan.plan import Placement, Plan
-from harness.plan.table import Share
+from harness.plan.table import Share, takers
 from harness.rpc import event_loop
 from harness.rpc.binding import listen
 from harness.rpc.limits import Limits
@@ -88,7 +88,11 @@ def seats_of(
     cut = plan.partition
     targets = {
         role.name: tuple(
-            target for tensor in cut.outputs(role.name) for target in cut.targets(tensor) if target != INITIAL
+            stop
+            for tensor in cut.outputs(role.name)
+            for target in cut.targets(tensor)
+            if target != INITIAL
+            for stop in takers(cut, target)
         )
         for role in cut.roles
     }

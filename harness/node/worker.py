@@ -28,7 +28,7 @@ class Job:
         identity: of one of its messages: run, frame and route.
         share: what is computed.
         compute: the block of the share.
-        next_stops: role -> devices that need the outputs; holds no entry for the initial.
+        next_stops: role or share -> devices that need the outputs; holds no entry for the initial.
         inputs: the block's inputs, each joined.
         queued_s: when it was complete, monotonic clock.
     """
@@ -36,7 +36,7 @@ class Job:
     identity: Identity
     share: Share
     compute: Callable[..., tuple[Array, ...]]
-    next_stops: Mapping[str, tuple[Address, ...]]
+    next_stops: Mapping[str | Share, tuple[Address, ...]]
     inputs: tuple[Array, ...]
     queued_s: float
 

@@ -1,8 +1,12 @@
 """A block: the piece of a model that one device computes."""
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
-from harness.models.graph import FRAME, Dense, ModelGraph
+from harness.models.graph import FRAME, Layer, ModelGraph, Shape
+from harness.models.split import Split, weight_slices
+from harness.partition.split import Box, Pads, Piece, piece_of, require_split
 
 
 @dataclass(frozen=True)
@@ -12,11 +16,12 @@ class Block:
     Args:
         graph: the whole model.
         layers: consecutive layers computed here, in topological order.
-        inputs: tensors that come from outside, in the order in which a join delivers them; each is whole,
-            its parts already joined along the last axis.
+        inputs: tensors that come from outside, in the order in which a join delivers them; each is joined from its
+            parts already, and cut to what this part reads.
         outputs: tensors that leave, each the output of one of `layers`.
-        part: which slice of the output columns is computed here (model parallelism), counted from 0.
-        parts: how many equal slices there are; 1 means that the layer is whole.
+        part: which part of the work is done here (model parallelism), counted from 0.
+        parts: how many parts there are; 1 means that the layers are whole.
+        split: along which axis parts differ; says nothing about a block of one part.
 
     Raises:
         ValueError: the description does not fit the graph.
@@ -28,6 +33,7 @@ class Block:
     outputs: tuple[str, ...]
     part: int = 0
     parts: int = 1
+    split: Split = Split.COLUMNS
 
     def __post_init__(self) -> None:
         self._check_layers()
@@ -35,21 +41,67 @@ class Block:
         if self.parts < 1 or not 0 <= self.part < self.parts:
             raise ValueError(f"part {self.part} of {self.parts} does not exist")
         if self.parts > 1:
-            self._check_split()
+            require_split(self.graph, self.layers, self.outputs, self.parts, self.split)
+
+    @cached_property
+    def _piece(self) -> Piece:
+        return piece_of(self.graph, self.layers, self.inputs, self.outputs, self.part, self.parts, self.split)
+
+    def layer(self, name: str) -> Layer:
+        """A layer as it is computed here: with this part's filters or columns, and without what is for the join."""
+        return self._piece.layers[name]
+
+    def shape(self, name: str) -> Shape:
+        """Shape of this part's array of an input, an output or a tensor between them, without batch axis."""
+        return self._piece.shapes[name]
+
+    def pads(self, name: str) -> Pads:
+        """Zeros that a convolution of this block puts around what it reads."""
+        return self._piece.pads[name]
+
+    def box(self, name: str) -> Box:
+        """Which of an input tensor this part reads, which of an output tensor it makes."""
+        return self._piece.boxes[name]
+
+    @property
+    def holds_bias(self) -> bool:
+        """Whether this part adds the bias; of summands one alone does."""
+        return self.parts == 1 or self.split is not Split.INPUT_CHANNELS or self.part == 0
 
     @property
     def parameters(self) -> int:
         """Number of weights (float32) that this block holds."""
-        return sum(self.graph.parameters(name) for name in self.layers) // self.parts
+        return sum(self._parameters(name) for name in self.layers)
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of this block for one frame."""
-        return sum(self.graph.macs(name) for name in self.layers) // self.parts
+        """Multiply-accumulates of this block for one frame, those in rows that a neighbour computes too included."""
+        return sum(self._macs(name) for name in self.layers)
 
     def output_bytes(self, name: str) -> int:
-        """Size in bytes of what this block sends of an output tensor (its own part only)."""
-        return self.graph.output_bytes(name) // self.parts
+        """Size in bytes of what this block makes of an output tensor (its own part only)."""
+        return self._bytes(name)
+
+    def input_bytes(self, name: str) -> int:
+        """Size in bytes of what this block reads of an input tensor."""
+        return self._bytes(name)
+
+    def _bytes(self, name: str) -> int:
+        return self.graph.output_bytes(name) // math.prod(self.graph.shape(name)) * math.prod(self.shape(name))
+
+    def _macs(self, name: str) -> int:
+        """Of what the whole layer does: this part's outputs, and for each of them what it reads along the last axis."""
+        (read,) = self.graph.layer(name).inputs
+        whole, own = ((shape(name), shape(read)[-1]) for shape in (self.graph.shape, self.shape))
+        return self.graph.macs(name) * math.prod(own[0]) * own[1] // (math.prod(whole[0]) * whole[1])
+
+    def _parameters(self, name: str) -> int:
+        shapes = self.graph.parameter_shapes(name)
+        held = weight_slices(shapes, self.part, self.parts, self.split)
+        return sum(
+            math.prod(len(range(*one.indices(size))) for one, size in zip(slices, shapes[key], strict=True))
+            for key, slices in held.items()
+        )
 
     def _check_layers(self) -> None:
         order = [layer.name for layer in self.graph.layers]
@@ -71,15 +123,6 @@ class Block:
             raise ValueError(f"the layers read {sorted(needed)} from outside, not {sorted(self.inputs)}")
         if not self.outputs or not set(self.outputs) <= inside:
             raise ValueError(f"the outputs {self.outputs} are not made by the layers of this block")
-
-    def _check_split(self) -> None:
-        layer = self.graph.layer(self.layers[0])
-        if len(self.layers) != 1 or not isinstance(layer, Dense):
-            raise ValueError("only a block of one dense layer can be split into parts")
-        if layer.activation == "softmax":
-            raise ValueError(f"layer {layer.name} cannot be split: softmax needs every column")
-        if layer.units % self.parts:
-            raise ValueError(f"the {layer.units} columns of {layer.name} do not divide by {self.parts}")
 
 
 def whole_model(graph: ModelGraph) -> Block:

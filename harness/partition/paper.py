@@ -16,17 +16,19 @@ from harness.farm.planned_cut import PlannedCut
 from harness.models.catalogue import model
 from harness.models.graph import ModelGraph
 from harness.partition.partition import Partition, Role
+from harness.partition.split import Split
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """First and last layer of a role, its parts and replicas."""
+    """First and last layer of a role, its parts and replicas, and how parts differ."""
 
     role: str
     first: str
     last: str
     parts: int = 1
     replicas: int = 1
+    split: Split = Split.COLUMNS
 
 
 _PAPER: dict[str, tuple[str, tuple[_Cut, ...]]] = {
@@ -128,9 +130,15 @@ def _planned(farm: FarmConfig, cut: PlannedCut, model_name: str | None, name: st
             raise BadInputError(
                 f"farm {farm.source}: role {role.role} begins behind its end, {role.last}", "turn first and last round"
             )
+        if role.split not in set(Split):
+            raise BadInputError(
+                f"farm {farm.source}: role {role.role} has an unknown split '{role.split}'",
+                f"known: {', '.join(Split)}",
+            )
     # Collective Knowledge sorts the keys of what it keeps, so their order says nothing.
     ordered = sorted(cut.roles, key=lambda one: names.index(one.first))
-    roles = tuple(_role(graph, _Cut(one.role, one.first, one.last, one.parts, one.replicas)) for one in ordered)
+    cuts = [_Cut(one.role, one.first, one.last, one.parts, one.replicas, Split(one.split)) for one in ordered]
+    roles = tuple(_role(graph, one) for one in cuts)
     try:
         planned = named_partition(graph, roles)
     except ValueError as error:
@@ -148,7 +156,11 @@ def named_partition(graph: ModelGraph, roles: tuple[Role, ...]) -> Partition:
     Raises:
         ValueError: the roles do not hold every layer once, in order, or cannot be split so.
     """
-    borders = ",".join(f"{role.name}:{role.layers[0]}-{role.layers[-1]}/{role.parts}x{role.replicas}" for role in roles)
+    borders = ",".join(
+        f"{role.name}:{role.layers[0]}-{role.layers[-1]}/{role.parts}x{role.replicas}"
+        f"{'' if role.split is Split.COLUMNS else role.split}"
+        for role in roles
+    )
     digest = hashlib.sha256(borders.encode()).hexdigest()[:6]
     planned = Partition(f"{graph.name}-{1 + sum(role.nodes for role in roles)}-planned-{digest}", graph, roles)
     known = (partition(name) for name, (model_name, _) in _PAPER.items() if model_name == graph.name)
@@ -158,7 +170,7 @@ def named_partition(graph: ModelGraph, roles: tuple[Role, ...]) -> Partition:
 def _role(graph: ModelGraph, cut: _Cut) -> Role:
     names = [layer.name for layer in graph.layers]
     layers = tuple(names[names.index(cut.first) : names.index(cut.last) + 1])
-    return Role(cut.role, layers, parts=cut.parts, replicas=cut.replicas)
+    return Role(cut.role, layers, parts=cut.parts, replicas=cut.replicas, split=cut.split)
 
 
 def _check_roles(farm: FarmConfig, expected: Partition) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from harness.errors import BadInputError
 from harness.farm.config import SPARE, Address, FarmConfig
 from harness.partition.partition import INITIAL, Partition
+from harness.partition.split import Split
 from harness.partition.wire import Wire
 from harness.plan.table import Table, shares_of
 
@@ -23,7 +24,7 @@ class Placement:
     Attributes:
         address: where it listens.
         role: what it computes; "spare" for nothing until somebody fails.
-        part: which column slice of the role, of `parts`.
+        part: which part of the role, of `parts`.
         replica: which of the `replicas` nodes that hold the same part.
     """
 
@@ -94,6 +95,11 @@ class Plan:
         replica = frame % found.replicas
         return tuple(self._holders[role, part, replica].address for part in range(found.parts))
 
+    def _split(self, node: Placement) -> dict[str, str]:
+        """How a node's role is cut; nothing for what has always been cut by columns."""
+        split = Split.COLUMNS if node.spare else self.partition.role(node.role).split
+        return {} if split is Split.COLUMNS else {"split": split.value}
+
     def describe(self) -> dict[str, Any]:
         """The plan as plain data, for records and for `--dry-run --json`."""
         graph = self.partition.graph
@@ -110,10 +116,11 @@ class Plan:
                     "role": node.role,
                     "part": node.part,
                     "parts": node.parts,
+                    **self._split(node),
                     "replica": node.replica,
                     "layers": [] if node.spare else list(self.partition.role(node.role).layers),
-                    "parameters": 0 if node.spare else self.partition.parameters(node.role),
-                    "macs": 0 if node.spare else self.partition.macs(node.role),
+                    "parameters": 0 if node.spare else self.partition.block(node.role, node.part).parameters,
+                    "macs": 0 if node.spare else self.partition.block(node.role, node.part).macs,
                 }
                 for node in self.placements
             ],

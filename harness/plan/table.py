@@ -33,6 +33,12 @@ def shares_of(partition: Partition) -> tuple[Share, ...]:
     return tuple(Share(role.name, part) for role in partition.roles for part in range(role.parts))
 
 
+def takers(partition: Partition, role: str) -> tuple[str | Share, ...]:
+    """Whom a tensor that a role needs is sent to: the role, or each part where each reads something of its own."""
+    found = partition.role(role)
+    return tuple(Share(role, part) for part in range(found.parts)) if found.cuts_inputs else (role,)
+
+
 Way = tuple[int, ...]
 """For each share, in the order of `shares_of`, which of its holders computes the frame."""
 
@@ -95,10 +101,13 @@ class Table:
         """After so many frames the ways by number begin anew."""
         return math.lcm(*(len(addresses) for addresses in self.holders.values()))
 
-    def next_stops(self, role: str, way: Way) -> tuple[Address, ...]:
-        """Where a tensor that `role` needs must go: each device once, though it may compute several parts."""
+    def next_stops(self, target: str | Share, way: Way) -> tuple[Address, ...]:
+        """Where a tensor must go that a role needs, or one part of it alone.
+
+        Each device once, though it may compute several parts.
+        """
         stops = zip(self.shares, self.stops(way), strict=True)
-        return tuple(dict.fromkeys(address for share, address in stops if share.role == role))
+        return tuple(dict.fromkeys(address for share, address in stops if target in (share, share.role)))
 
     def mine(self, role: str, way: Way, address: Address) -> tuple[Share, ...]:
         """The shares of a role that an address computes for a frame on this way."""

@@ -26,7 +26,7 @@ _SMALL_ONLY: Final = r"(?:0|[1-9][0-9]{0,3})"
 _SMALL: Final = f"({_SMALL_ONLY})"
 _TAG: Final = re.compile(
     rf"run=({_WORD.pattern});frame={_NUMBER};tensor=({_WORD.pattern})(?:;wire=({'|'.join(ROUNDED)}))?"
-    rf";part={_SMALL}/{_SMALL};model=({_WORD.pattern})(?:;(attempt=.*))?"
+    rf";part={_SMALL}/{_SMALL}(?:;to={_SMALL})?;model=({_WORD.pattern})(?:;(attempt=.*))?"
 )
 _ROUTE: Final = re.compile(
     rf"attempt={_SMALL};epoch={_NUMBER};way=({_SMALL_ONLY}(?:\.{_SMALL_ONLY}){{0,{MAX_SHARES - 1}}})"
@@ -75,6 +75,7 @@ class Identity:
         model: fingerprint of the model and its weights.
         route: attempt and way.
         wire: how the frame's tensors travel between blocks, asked for by who sent it; stands in no tag where it is f32.
+        to: which part of the next role alone reads this; None where all of its parts do.
 
     Raises:
         TagError: a field is out of its range or has characters that a tag cannot carry.
@@ -88,6 +89,7 @@ class Identity:
     model: str
     route: Route = BY_NUMBER
     wire: Wire = Wire.F32
+    to: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("run", "tensor", "model"):
@@ -97,13 +99,16 @@ class Identity:
             raise TagError(f"frame {self.frame} is not within 0 and 2^63-1")
         if not 0 <= self.part < self.parts <= MAX_PARTS:
             raise TagError(f"part {self.part} of {self.parts} does not exist")
+        if self.to is not None and not 0 <= self.to < MAX_PARTS:
+            raise TagError(f"there is no part {self.to} to go to")
         if self.route != BY_NUMBER:
             parse_route(route_text(self.route)[1:])
 
     def __str__(self) -> str:
         """The tag, for example ``run=9f3c;frame=17;tensor=fc1;part=0/2;model=ab12;attempt=0;epoch=3;way=0.1.0``."""
         wire = "" if self.wire is Wire.F32 else f";wire={self.wire}"
-        tensor = f"{self.tensor}{wire};part={self.part}/{self.parts}"
+        to = "" if self.to is None else f";to={self.to}"
+        tensor = f"{self.tensor}{wire};part={self.part}/{self.parts}{to}"
         return f"run={self.run};frame={self.frame};tensor={tensor};model={self.model}{self.route}"
 
     def tags(self) -> Callable[[int, Route], str]:
@@ -121,7 +126,7 @@ class Identity:
         match = _TAG.fullmatch(tag) if len(tag) <= MAX_TAG_CHARACTERS else None
         if match is None:
             raise TagError(f"the tag '{tag[:120]}' is not 'run=...;frame=N;tensor=...;part=N/M;model=...'")
-        run, frame, tensor, wire, part, parts, model, route = match.groups()
+        run, frame, tensor, wire, part, parts, to, model, route = match.groups()
         return cls(
             run,
             int(frame),
@@ -131,6 +136,7 @@ class Identity:
             model,
             parse_route(route) if route else BY_NUMBER,
             Wire(wire) if wire else Wire.F32,
+            None if to is None else int(to),
         )
 
 

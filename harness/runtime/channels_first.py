@@ -6,7 +6,6 @@ convolution or pool needs it, and back where something else reads it or it leave
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
@@ -15,13 +14,9 @@ import numpy as np
 from harness.models.graph import Conv2D, Dense, Flatten, MaxPool2D, Rescale
 from harness.models.weights import Floats, WeightSource, block_fingerprint
 from harness.partition.block import Block
+from harness.partition.split import Pads
 
 T = TypeVar("T")
-
-Pads = tuple[tuple[int, int], tuple[int, int]]
-"""Zeros before and behind, along height and width."""
-
-_PICTURE = 3
 
 
 class Builder(Protocol[T]):
@@ -73,9 +68,9 @@ class _Tensors(Generic[T]):
 
 def draw_weights(block: Block, weights: WeightSource) -> tuple[dict[str, dict[str, Floats]], str]:
     """All weights of a block by layer, and the block's fingerprint over them."""
-    arrays = {name: weights.layer(block.graph, name, block.part, block.parts) for name in block.layers}
+    arrays = {name: weights.layer(block.graph, name, block.part, block.parts, block.split) for name in block.layers}
     named = ((f"{layer}/{parameter}", array) for layer, own in arrays.items() for parameter, array in own.items())
-    return arrays, block_fingerprint(block.graph, block.layers, block.part, block.parts, named)
+    return arrays, block_fingerprint(block.graph, block.layers, block.part, block.parts, named, block.split)
 
 
 def assemble(
@@ -96,7 +91,7 @@ def assemble(
     for name, tensor in inputs.items():
         tensors.put(name, tensor)
     for name in block.layers:
-        layer = block.graph.layer(name)
+        layer = block.layer(name)
         (source,) = layer.inputs
         own = arrays.pop(name)
         match layer:
@@ -104,29 +99,19 @@ def assemble(
                 tensors.put(name, builder.rescale(tensors.last(source), layer.scale))
             case Conv2D():
                 kernel = np.ascontiguousarray(own.pop("kernel").transpose(3, 2, 0, 1))
-                pads = same_pads(block.graph.shape(source), layer)
-                made = builder.convolution(tensors.first(source), kernel, own.pop("bias"), layer.strides, pads)
+                bias = own.pop("bias", np.zeros(layer.filters, np.float32))
+                made = builder.convolution(tensors.first(source), kernel, bias, layer.strides, block.pads(name))
                 # Channels are no longer last here, so that a softmax over them would need its own axis.
                 assert layer.activation != "softmax", "no model has a softmax over pictures"
                 tensors.put(name, _activated(builder, made, layer.activation), first=True)
             case MaxPool2D():
                 tensors.put(name, builder.pool(tensors.first(source), layer.pool_size), first=True)
             case Flatten():
-                tensors.put(name, builder.flatten(tensors.last(source), math.prod(block.graph.shape(name))))
+                tensors.put(name, builder.flatten(tensors.last(source), *block.shape(name)))
             case Dense():
                 made = builder.dense(tensors.last(source), own.pop("kernel"), own.pop("bias"))
                 tensors.put(name, _activated(builder, made, layer.activation))
     return [tensors.last(name) for name in block.outputs]
-
-
-def same_pads(shape: tuple[int, ...], layer: Conv2D) -> Pads:
-    """Zeros that the padding 'same' puts around a picture (height, width, channels): the odd one stands behind."""
-    assert len(shape) == _PICTURE
-    found = []
-    for size, kernel, stride in zip(shape[:2], layer.kernel_size, layer.strides, strict=True):
-        total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-        found.append((total // 2, total - total // 2))
-    return found[0], found[1]
 
 
 def _activated(builder: Builder[T], tensor: T, name: str) -> T:

@@ -90,7 +90,8 @@ class KeptChoices:
             "graph": block.graph.digest(),
             "layers": block.layers,
             "outputs": block.outputs,
-            "parts": block.parts,
+            # Parts of one kind that read as much as each other take the same way.
+            "parts": [block.parts, block.split, [block.shape(name) for name in (*block.inputs, *block.layers)]],
             "ways": ways,
         }
         name = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

@@ -14,6 +14,7 @@ from harness.models.memory import ALIGNMENT_BYTES
 from harness.models.shared_weights import fingerprint_in_use
 from harness.models.weights import Floats, WeightSource
 from harness.partition.block import Block
+from harness.partition.split import same_pads
 from harness.records.computing import Choice
 from harness.runtime.device import configured_device, import_keras, require_configured
 from harness.runtime.direct_call import DirectCall
@@ -52,7 +53,9 @@ def build_function(block: Block, weights: WeightSource) -> tuple[Any, Any, str]:
     """
     tensorflow = require_configured()
     model = build_keras_model(block, weights)
-    fingerprint = fingerprint_in_use(weights, block.graph, block.layers, block.part, block.parts, _weights_in(model))
+    fingerprint = fingerprint_in_use(
+        weights, block.graph, block.layers, block.part, block.parts, _weights_in(model), block.split
+    )
     # One output comes back bare, several as a list: flatten makes it a list in both cases.
     function = trace(block, lambda *batches: tensorflow.nest.flatten(model(list(batches), training=False)))
     return function, model, fingerprint
@@ -62,7 +65,7 @@ def trace(block: Block, body: Callable[..., Any]) -> Any:
     """A concrete function of the block's inputs, in their order."""
     tensorflow = require_configured()
     signature = [
-        tensorflow.TensorSpec((1, *block.graph.shape(name)), block.graph.dtype(name), f"{INPUT}{number}")
+        tensorflow.TensorSpec((1, *block.shape(name)), block.graph.dtype(name), f"{INPUT}{number}")
         for number, name in enumerate(block.inputs)
     ]
     return tensorflow.function(body, input_signature=signature, autograph=False).get_concrete_function()
@@ -72,7 +75,7 @@ def compute_with(block: Block, function: Any) -> Compute:
     """How a concrete function is called for one frame."""
     tensorflow = require_configured()
     if configured_device() == "cpu":
-        shapes = tuple(block.graph.shape(name) for name in block.inputs)
+        shapes = tuple(block.shape(name) for name in block.inputs)
         dtypes = tuple(np.dtype(block.graph.dtype(name)) for name in block.inputs)
         return DirectCall(tensorflow, function, shapes, dtypes)
 
@@ -94,19 +97,31 @@ def build_keras_model(block: Block, weights: WeightSource | None = None) -> Any:
     keras = import_keras()
     graph = block.graph
     inputs = {
-        name: keras.Input(batch_shape=(1, *graph.shape(name)), dtype=graph.dtype(name), name=f"input_{name}")
+        name: keras.Input(batch_shape=(1, *block.shape(name)), dtype=graph.dtype(name), name=f"input_{name}")
         for name in block.inputs
     }
     tensors: dict[str, Any] = dict(inputs)
     for name in block.layers:
-        layer = graph.layer(name)
-        arrays = weights.layer(graph, name, block.part, block.parts) if weights else {}
-        keras_layer = _keras_layer(keras, layer, block.parts, arrays)
-        tensors[name] = keras_layer(*(tensors[tensor] for tensor in layer.inputs))
+        layer = block.layer(name)
+        arrays = weights.layer(graph, name, block.part, block.parts, block.split) if weights else {}
+        own_pads = not pads_itself(block, name)
+        keras_layer = _keras_layer(keras, layer, arrays, block.holds_bias, own_pads=own_pads)
+        read = [tensors[tensor] for tensor in layer.inputs]
+        if own_pads:
+            read = [
+                keras.layers.ZeroPadding2D(block.pads(name), data_format="channels_last", name=f"{name}_pads")(*read)
+            ]
+        tensors[name] = keras_layer(*read)
     return keras.Model(list(inputs.values()), [tensors[name] for name in block.outputs], name=graph.name)
 
 
-def _keras_layer(keras: Any, layer: Layer, parts: int, arrays: dict[str, Floats]) -> Any:
+def pads_itself(block: Block, name: str) -> bool:
+    """Whether the padding 'same' puts the zeros around what a layer reads here; rows may need others."""
+    layer = block.layer(name)
+    return not isinstance(layer, Conv2D) or block.pads(name) == same_pads(block.shape(layer.inputs[0]), layer)
+
+
+def _keras_layer(keras: Any, layer: Layer, arrays: dict[str, Floats], with_bias: bool, *, own_pads: bool) -> Any:
     """The Keras layer, which takes its weights out of `arrays` when it is built."""
     common = {"name": layer.name, "dtype": "float32"}
     start_values = {
@@ -121,9 +136,10 @@ def _keras_layer(keras: Any, layer: Layer, parts: int, arrays: dict[str, Floats]
                 layer.filters,
                 layer.kernel_size,
                 strides=layer.strides,
-                padding="same",
+                padding="valid" if own_pads else "same",
                 data_format="channels_last",
                 activation=layer.activation,
+                use_bias=with_bias,
                 **start_values,
                 **common,
             )
@@ -132,7 +148,7 @@ def _keras_layer(keras: Any, layer: Layer, parts: int, arrays: dict[str, Floats]
         case Flatten():
             return keras.layers.Flatten(data_format="channels_last", **common)
         case Dense():
-            return keras.layers.Dense(layer.units // parts, activation=layer.activation, **start_values, **common)
+            return keras.layers.Dense(layer.units, activation=layer.activation, **start_values, **common)
 
 
 def _start_value(arrays: dict[str, Floats], parameter: str) -> Callable[..., Any]:

@@ -21,7 +21,7 @@ from harness.records.computing import Choice, Precision, Way
 from harness.runtime.choice import choose, difference
 from harness.runtime.device import configured_device, require_configured, versions
 from harness.runtime.kept_choice import KeptChoices
-from harness.runtime.keras_block import build_function, compute_with, trace
+from harness.runtime.keras_block import build_function, compute_with, pads_itself, trace
 from harness.runtime.loaded_block import Array, Compute, LoadedBlock, sample_inputs
 from harness.runtime.own_threads import own_threads
 from harness.runtime.packed_convolution import can_pack, packed_convolution
@@ -122,12 +122,14 @@ class KerasRuntime:
         def body(*batches: Any) -> list[Any]:
             tensors = dict(zip(block.inputs, batches, strict=True))
             for name in block.layers:
-                layer, keras_layer = block.graph.layer(name), model.get_layer(name)
+                layer, keras_layer = block.layer(name), model.get_layer(name)
                 (tensor,) = (tensors[source] for source in layer.inputs)
                 if isinstance(layer, Conv2D):
-                    kernel, bias = (variable.value.read_value() for variable in keras_layer.weights)
-                    result = packed_convolution(self._tensorflow, layer, tensor, kernel, bias)
-                    result.set_shape((1, *block.graph.shape(name)))
+                    kernel, *biases = (variable.value.read_value() for variable in keras_layer.weights)
+                    (bias,) = biases or [self._tensorflow.zeros(layer.filters)]
+                    pads = None if pads_itself(block, name) else block.pads(name)
+                    result = packed_convolution(self._tensorflow, layer, tensor, kernel, bias, pads)
+                    result.set_shape((1, *block.shape(name)))
                     tensors[name] = result
                 else:
                     tensors[name] = keras_layer(tensor)

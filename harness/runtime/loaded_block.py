@@ -59,8 +59,8 @@ class LoadedBlock:
         self.block = block
         self.fingerprint = fingerprint
         self.choice = choice
-        self.input_bytes = {name: block.graph.output_bytes(name) for name in block.inputs}
-        self._shapes = tuple(block.graph.shape(name) for name in block.inputs)
+        self.input_bytes = {name: block.input_bytes(name) for name in block.inputs}
+        self._shapes = tuple(block.shape(name) for name in block.inputs)
         self._dtypes = tuple(np.dtype(block.graph.dtype(name)) for name in block.inputs)
         self._compute = compute
 
@@ -87,7 +87,7 @@ def sample_inputs(block: Block) -> tuple[Array, ...]:
     random = np.random.default_rng(0)
     arrays: list[Any] = []
     for name in block.inputs:
-        shape = block.graph.shape(name)
+        shape = block.shape(name)
         if block.graph.dtype(name) == "uint8":
             arrays.append(random.integers(0, 256, shape, np.uint8))
         else:

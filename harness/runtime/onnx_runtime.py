@@ -9,8 +9,9 @@ import numpy as np
 
 from harness.models.weights import Floats, WeightSource
 from harness.partition.block import Block
+from harness.partition.split import Pads
 from harness.records.computing import Choice, Precision
-from harness.runtime.channels_first import Pads, assemble, draw_weights
+from harness.runtime.channels_first import assemble, draw_weights
 from harness.runtime.loaded_block import Array, LoadedBlock, sample_inputs
 from harness.runtime.packages import import_package
 
@@ -115,7 +116,7 @@ class _GraphBuilder:
 
         def told(name: str, tensor: str) -> Any:
             kind = elements[block.graph.dtype(tensor)]
-            return make.make_tensor_value_info(name, kind, [1, *block.graph.shape(tensor)])
+            return make.make_tensor_value_info(name, kind, [1, *block.shape(tensor)])
 
         graph = make.make_graph(
             self._nodes,

@@ -10,8 +10,9 @@ import numpy as np
 from harness.errors import BadInputError
 from harness.models.weights import Floats, WeightSource
 from harness.partition.block import Block
+from harness.partition.split import Pads
 from harness.records.computing import Choice, Precision
-from harness.runtime.channels_first import Pads, assemble, draw_weights
+from harness.runtime.channels_first import assemble, draw_weights
 from harness.runtime.loaded_block import Array, LoadedBlock, sample_inputs
 from harness.runtime.packages import import_package
 
@@ -63,7 +64,7 @@ class OpenVinoRuntime:
         builder = _OperationBuilder(self._openvino)
         inputs = {
             name: builder.operations.parameter(
-                [1, *block.graph.shape(name)], np.dtype(block.graph.dtype(name)), f"input_{name}"
+                [1, *block.shape(name)], np.dtype(block.graph.dtype(name)), f"input_{name}"
             )
             for name in block.inputs
         }

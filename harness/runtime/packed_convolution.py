@@ -13,6 +13,7 @@ import platform
 from typing import Any, Final
 
 from harness.models.graph import Conv2D
+from harness.partition.split import Pads
 from harness.runtime.device import require_configured
 
 _OPERATION: Final = "_MklNativeFusedConv2D"
@@ -34,7 +35,9 @@ def can_pack() -> bool:
     return found is not None and {attribute.name for attribute in found.attr} >= _NEEDED
 
 
-def packed_convolution(tensorflow: Any, layer: Conv2D, tensor: Any, kernel: Any, bias: Any) -> Any:
+def packed_convolution(
+    tensorflow: Any, layer: Conv2D, tensor: Any, kernel: Any, bias: Any, pads: Pads | None = None
+) -> Any:
     """The layer with its activation, in the graph that is being traced.
 
     The kernel is packed in the first call and kept by this operation alone: weights must not change after it.
@@ -45,6 +48,7 @@ def packed_convolution(tensorflow: Any, layer: Conv2D, tensor: Any, kernel: Any,
         tensor: float32 (1, height, width, channels).
         kernel: float32 (height, width, channels, filters).
         bias: float32 (filters,).
+        pads: zeros around the tensor; None leaves them to the padding 'same'.
 
     Returns:
         float32 (1, height, width, filters), whose shape the graph does not know.
@@ -58,12 +62,14 @@ def packed_convolution(tensorflow: Any, layer: Conv2D, tensor: Any, kernel: Any,
         "num_args": value(i=1),
         "num_host_args": value(i=0),
         "strides": value(list=items(i=[1, *layer.strides, 1])),
-        "padding": value(s=b"SAME"),
+        "padding": value(s=b"SAME" if pads is None else b"VALID"),
         "is_filter_const": value(b=True),
         "fused_ops": value(list=items(s=fused)),
         "_kernel": value(s=_KERNEL_LABEL),
     }
     assert layer.activation in {"relu", "linear"}, "no model has another one behind a convolution"
+    if pads is not None:
+        tensor = tensorflow.pad(tensor, ((0, 0), *pads, (0, 0)))
     graph = tensorflow.compat.v1.get_default_graph()
     made = graph.create_op(
         _OPERATION, [tensor, kernel, bias], [tensorflow.float32], name=f"packed_{layer.name}", attrs=attributes

@@ -10,7 +10,8 @@ import numpy as np
 
 from harness.errors import BadInputError
 from harness.models.graph import ModelGraph
-from harness.models.weights import Floats, part_columns
+from harness.models.split import Split, weight_slices
+from harness.models.weights import Floats
 from harness.partition.block import whole_model
 from harness.runtime.device import require_configured
 from harness.runtime.keras_block import build_keras_model, variable_view
@@ -31,15 +32,17 @@ class FileWeights:
         """`file:<first 16 hex digits of the file's SHA-256>`."""
         return self._identity
 
-    def layer(self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1) -> dict[str, Floats]:
+    def layer(
+        self, graph: ModelGraph, name: str, part: int = 0, parts: int = 1, split: Split = Split.COLUMNS
+    ) -> dict[str, Floats]:
         """Weights of one layer; see `harness.models.weights.WeightSource.layer`."""
         shapes = graph.parameter_shapes(name)
         if not shapes:
             return {}
-        variables = self._keras_model.get_layer(name).weights
+        variables = dict(zip(shapes, self._keras_model.get_layer(name).weights, strict=True))
         return {
-            parameter: np.array(variable_view(variable)[..., part_columns(shape[-1], part, parts)], order="C")
-            for (parameter, shape), variable in zip(shapes.items(), variables, strict=True)
+            parameter: np.array(variable_view(variables[parameter])[slices], order="C")
+            for parameter, slices in weight_slices(shapes, part, parts, split).items()
         }
 
 

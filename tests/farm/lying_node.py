@@ -25,9 +25,9 @@ from harness.plan.plan import make_plan
 class SwappingIntake(Intake):
     """Joins the halves in the wrong order, as arrival order did in the published scripts."""
 
-    def assemble(self, payloads, wire):
+    def assemble(self, payloads, wire, to=None):
         """Backwards."""
-        return super().assemble(payloads[::-1], wire)
+        return super().assemble(payloads[::-1], wire, to)
 
 
 class SwappingNode(Node):

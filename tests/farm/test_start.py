@@ -26,8 +26,8 @@ TAMPERED = """
 import sys
 from harness.models.weights import SeededWeights
 drawn = SeededWeights.fill
-def fill(self, graph, name, targets, parts=1):
-    drawn(self, graph, name, targets, parts)
+def fill(self, graph, name, targets, *parts):
+    drawn(self, graph, name, targets, *parts)
     if name == sys.argv[1]:
         for arrays in targets.values():
             arrays["kernel"].view("uint8").reshape(-1)[12345] ^= 1

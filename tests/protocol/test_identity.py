@@ -31,6 +31,7 @@ identities = st.integers(1, 9999).flatmap(
         model=words,
         route=routes,
         wire=st.sampled_from(Wire),
+        to=st.none() | st.integers(0, 9998),
     )
 )
 
@@ -54,6 +55,8 @@ def test_the_tag_is_readable():
     assert Identity.parse(ROUTED) == Identity("9f3c", 17, "fc1", 0, 2, "ab12", Route(1, 3, (0, 10, 2)))
     assert Identity.parse(HALVED) == Identity("9f3c", 17, "fc1", 0, 2, "ab12", Route(1, 3, (0, 10, 2)), Wire.FP16)
     assert str(Identity("9f3c", 17, "fc1", 0, 2, "ab12")) == GOOD, "f32 stands in no tag"
+    addressed = GOOD.replace(";model=", ";to=1;model=")
+    assert Identity.parse(addressed) == Identity("9f3c", 17, "fc1", 0, 2, "ab12", to=1)
 
 
 @given(identities, st.integers(0, MAX_FRAME), routes)

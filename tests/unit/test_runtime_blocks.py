@@ -173,8 +173,8 @@ class _OneFloatOff:
 
     identity = "seed-but-one"
 
-    def layer(self, graph, name, part=0, parts=1):
-        weights = SeededWeights(1).layer(graph, name, part, parts)
+    def layer(self, graph, name, *part):
+        weights = SeededWeights(1).layer(graph, name, *part)
         if name == "fc":
             weights["kernel"][3, 2] = np.nextafter(weights["kernel"][3, 2], np.float32(1))
         return weights
@@ -189,9 +189,9 @@ def test_fingerprint_is_of_the_weights_in_place():
 
         identity = "copied"
 
-        def layer(self, graph, name, part=0, parts=1):
+        def layer(self, graph, name, *part):
             copies = {}
-            for key, array in SeededWeights(1).layer(graph, name, part, parts).items():
+            for key, array in SeededWeights(1).layer(graph, name, *part).items():
                 memory = np.empty(array.nbytes + 68, np.uint8)
                 start = -memory.ctypes.data % 64 + 4
                 copies[key] = memory[start : start + array.nbytes].view(np.float32).reshape(array.shape)

@@ -18,6 +18,7 @@ from harness.models import shared_weights
 from harness.models.graph import FRAME, Conv2D, Dense, Flatten, ModelGraph
 from harness.models.sealed import SealedMemory
 from harness.models.shared_weights import BlockKey, SharedBlock, SharedWeights, fingerprint_in_use, make_blocks
+from harness.models.split import Split
 from harness.models.weights import Floats, SeededWeights, block_fingerprint
 
 
@@ -39,9 +40,9 @@ def small(channels: int = 3, units: int = 12) -> ModelGraph:
 class Tampered(SeededWeights):
     """Seeded weights of which one bit of one layer is another."""
 
-    def fill(self, graph, name, targets, parts=1):
+    def fill(self, graph, name, targets, parts=1, split=Split.COLUMNS):
         """Draw, and change the layer `out`."""
-        super().fill(graph, name, targets, parts)
+        super().fill(graph, name, targets, parts, split)
         if name == "out":
             for arrays in targets.values():
                 arrays["kernel"].view(np.uint8).reshape(-1)[5] ^= 1
@@ -71,7 +72,7 @@ def test_shared_weights_are_the_drawn_ones(channels, width, parts, seed):
     blocks = made(graph, [*keys, BlockKey(("out",), 0, 1)], source)
     shared = SharedWeights(source.identity, blocks, Tampered(seed + 1))
     for block in blocks:
-        layers, part, of = block.key
+        layers, part, of, _ = block.key
         for layer in layers:
             mine, theirs = shared.layer(graph, layer, part, of), source.layer(graph, layer, part, of)
             assert list(mine) == list(theirs)
@@ -81,6 +82,22 @@ def test_shared_weights_are_the_drawn_ones(channels, width, parts, seed):
                 assert mine[name].flags.writeable  # or TensorFlow would copy it
         assert block.fingerprint == block_fingerprint(graph, layers, part, of, named(block.mapped))
         block.memory.close()
+
+
+@pytest.mark.parametrize("split", [Split.OUTPUT_CHANNELS, Split.INPUT_CHANNELS, Split.ROWS])
+def test_parts_of_convolutions_are_shared_too(split):
+    """Parts of every kind, drawn together: bits and fingerprints of `SeededWeights`; none passes for another."""
+    graph, source = small(4, 2), SeededWeights(3)
+    blocks = made(graph, [BlockKey(("conv",), part, 2, split) for part in (0, 1)], source)
+    shared = SharedWeights(source.identity, blocks, Tampered(4))
+    for block in blocks:
+        mine, theirs = (one.layer(graph, *block.key[0], *block.key[1:]) for one in (shared, source))
+        assert list(mine) == list(theirs)
+        assert all(np.array_equal(mine[name], theirs[name]) for name in theirs)
+        used = named({"conv": mine})
+        right = block_fingerprint(graph, *block.key[:3], used, split)
+        assert fingerprint_in_use(shared, graph, *block.key[:3], used, split) == block.fingerprint == right
+    assert len({block.fingerprint for block in blocks}) == 2
 
 
 def test_one_changed_byte_is_another_fingerprint():
@@ -141,18 +158,18 @@ def test_arrays_in_place_are_not_read_again(monkeypatch):
     used = named({"fc": shared.layer(graph, "fc", 1, 2)})
     read = []
     monkeypatch.setattr(shared_weights, "block_fingerprint", lambda *args: read.append(1) or block_fingerprint(*args))
-    assert fingerprint_in_use(shared, graph, *key, used) == block.fingerprint
+    assert fingerprint_in_use(shared, graph, *key[:3], used) == block.fingerprint
     assert not read
     copied = [(name, array.copy()) for name, array in used]
-    assert fingerprint_in_use(shared, graph, *key, copied) == block.fingerprint
+    assert fingerprint_in_use(shared, graph, *key[:3], copied) == block.fingerprint
     copied[0][1].view(np.uint8).reshape(-1)[0] ^= 1
-    assert fingerprint_in_use(shared, graph, *key, copied) != block.fingerprint
+    assert fingerprint_in_use(shared, graph, *key[:3], copied) != block.fingerprint
     assert len(read) == 2
     others = [(key._replace(part=0), graph), (key, replace(small(), name="other"))]
-    for (layers, part, parts), model in others:
+    for (layers, part, parts, _), model in others:
         assert fingerprint_in_use(shared, model, layers, part, parts, used) != block.fingerprint
-    assert fingerprint_in_use(SeededWeights(1), graph, *key, used) == block.fingerprint
-    assert fingerprint_in_use(shared, graph, *key, reversed(used)) != block.fingerprint
+    assert fingerprint_in_use(SeededWeights(1), graph, *key[:3], used) == block.fingerprint
+    assert fingerprint_in_use(shared, graph, *key[:3], reversed(used)) != block.fingerprint
 
 
 def test_what_no_block_holds_comes_from_the_other_source():

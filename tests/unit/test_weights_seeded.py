@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from harness.models.catalogue import model
 from harness.models.graph import FRAME, Conv2D, Dense, Flatten, ModelGraph
+from harness.models.split import part_columns
 from harness.models.weights import (
     LOGITS_GAIN,
     SCHEME,
     SeededWeights,
     block_fingerprint,
     model_fingerprint,
-    part_columns,
 )
 
 IN_ANOTHER_PROCESS = """
