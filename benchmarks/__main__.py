@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,8 @@ from benchmarks.report import Results
 from benchmarks.section import Part, Section, Setting
 from harness.errors import UserError
 from harness.records.environment import environment
+
+_BROKEN_OFF = "broken off"
 
 
 def say(line: str) -> None:
@@ -47,6 +50,10 @@ def measure_all(
         except (BenchmarkError, UserError) as error:
             failed[part.name] = str(error)
             say(f"  {part.name} failed: {error}")
+        except KeyboardInterrupt:
+            failed[part.name] = _BROKEN_OFF
+            say(f"  {_BROKEN_OFF}: what was measured before is kept")
+            break
         took_s[part.name] = time.monotonic() - begin_s
     return sections, took_s, failed
 
@@ -64,6 +71,7 @@ def measure_all(
 @click.option("--output", type=click.Path(path_type=Path), default=Path("results/bench"), show_default=True)
 def main(*, rounds: int, only: tuple[str, ...], cores: int, quick: bool, output: Path) -> None:
     """Compare this checkout with the alternatives on this machine."""
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # or nodes would outlive what started them
     tied = tuple(sorted(os.sched_getaffinity(0))[:cores])
     os.sched_setaffinity(0, tied)
     started = datetime.now(UTC)
@@ -85,7 +93,7 @@ def main(*, rounds: int, only: tuple[str, ...], cores: int, quick: bool, output:
     print(results.to_markdown(), end="")
     say(f"written: {output / 'bench.md'} and {output / 'bench.json'}")
     if failed:
-        raise SystemExit(1)
+        raise SystemExit(130 if _BROKEN_OFF in failed.values() else 1)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from benchmarks.markdown import table
 from benchmarks.samples import Spread
+
+_MOST_DIGITS: Final = 6
 
 
 @dataclass(frozen=True)
@@ -51,15 +54,26 @@ class Goal:
 
     def row(self) -> list[str]:
         """Goal, measured, aim, met: the cells of its line."""
-        measured = "not measured" if self.value is None else f"{self.value:.{self.digits}f}{self.unit}"
+        digits = self._telling_digits()
+        measured = "not measured" if self.value is None else f"{self.value:.{digits}f}{self.unit}"
         if self.lower is not None and self.upper is not None:
-            measured += f" [{self.lower:.{self.digits}f} to {self.upper:.{self.digits}f}]"
+            measured += f" [{self.lower:.{digits}f} to {self.upper:.{digits}f}]"
         return [
             self.text,
             measured,
             f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}",
             {True: "yes", False: "no", None: "unknown"}[self.met],
         ]
+
+    def _telling_digits(self) -> int:
+        """As many as show on which side of the aim the value is."""
+        digits = self.digits
+        while self.value is not None and digits < _MOST_DIGITS:
+            shown = replace(self, value=round(self.value, digits))
+            if shown.met == self.met:
+                break
+            digits += 1
+        return digits
 
 
 def goal_lines(goals: Sequence[Goal]) -> list[str]:

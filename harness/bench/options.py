@@ -13,7 +13,7 @@ from harness.partition.wire import Wire
 from harness.plan.plan import QUEUE_FRAMES
 from harness.records.computing import Precision, RuntimeName, Wanted, Way
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Series
-from harness.records.rules_frames import tolerance_of
+from harness.records.rules_frames import tolerance_of, unlike_tolerance
 
 DEFAULT_FRAMES = 50
 """Frames of a run where none is given: the single-device default of the published artifact."""
@@ -47,7 +47,8 @@ class RunOptions:
         adapt: go on when devices fail, leave or join; without it a run ends, because its figures belong to the
             farm that its record describes.
         wire: how tensors travel between the blocks of a farm: "f32", "fp16" or "uint8".
-        held_to: tolerance of a wire that rounds, where the reference cannot be computed as the nodes compute.
+        held_to: tolerance of a wire that rounds, where the reference cannot be computed as the nodes compute, and of
+            computing in fewer bits than float32.
         runtime: what computes; the nodes of a farm must have been started with the same.
         precision: likewise.
         way: how the single device's Keras model is compiled; nodes have chosen theirs when they started.
@@ -162,6 +163,18 @@ class RunOptions:
         if self.held_to is not None:
             return self.held_to
         return tolerance_of(self.device, plain=self.plain or self.device != "cpu")
+
+    def held(self, separation: float) -> RunOptions:
+        """The same; where fewer bits than float32 compute, held to what still tells all references apart.
+
+        Args:
+            separation: smallest difference between the references of two images.
+        """
+        return (
+            self
+            if self.precision == "f32"
+            else replace(self, held_to=max(self.tolerance, unlike_tolerance(separation)))
+        )
 
     def describe(self) -> dict[str, Any]:
         """The options as plain data for the record."""

@@ -131,6 +131,7 @@ def _farm(
     progress.phase("computing the reference")
     threads = threads_of(nodes)
     reference = reference or reference_for(options, plan, threads)
+    options = options.held(reference.separation)
     if reference.exact is not None and (threads is None or reference.threads != threads):
         options = replace(options, held_to=unlike_tolerance(reference.separation))
     started_utc = _now_utc()
@@ -194,6 +195,7 @@ def _host(
     meter.begin([os.getpid()], 1, "tx2")
     progress.phase("computing the reference")
     reference = reference or reference_for(options)
+    options = options.held(reference.separation)
     started_utc = _now_utc()
     before = Look(environment())
     account = Account(run=secrets.token_hex(8))

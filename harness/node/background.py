@@ -18,6 +18,7 @@ from harness.node.launch import local_nodes
 from harness.node.processes import StartedNode, last_words, remember, require_alive, state_folder, stop_started
 from harness.node.serve import refuse_taken_port
 from harness.plan.plan import Placement, Plan
+from harness.runtime.packages import require_installed
 
 
 class Start:
@@ -114,6 +115,7 @@ def start_nodes(
         BadInputError: a port is taken, no address of the farm belongs to this machine, or it has no keys.
     """
     placements = local_nodes(plan)
+    require_installed(options.wanted.runtime)
     require_trust(plan.farm)
     for placement in placements:
         refuse_taken_port(placement.address)

@@ -22,6 +22,7 @@ from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
 from harness.rpc.security import security_of
+from harness.runtime.packages import require_installed
 
 _STOP_S = 10.0
 _LOOK_S = 0.2
@@ -49,6 +50,7 @@ def run_foreground(
         FarmError: a node ended by itself; the others are stopped.
     """
     placements = local_nodes(plan)
+    require_installed(options.wanted.runtime)
     require_trust(plan.farm)
     if len(placements) == 1:
         serve(plan, placements[0], options)

@@ -46,8 +46,9 @@ _FROM_ELSEWHERE: Final = {
 
 
 def unlike_tolerance(separation: float) -> float:
-    """The tolerance of a wire that rounds between nodes that add up in another order than the reference.
+    """The tolerance of what rounds otherwise than the reference: fewer bits than float32, or a wire that rounds.
 
+    Of a wire, where nodes add up in another order than the reference:
     A sum that ends in another last bit lets a value be rounded the other way, which moves an output by as much as all
     rounding together (decision 0019). So this is the widest at which two images can still be told apart.
     """
@@ -254,6 +255,10 @@ def _tolerance(document: dict[str, Any]) -> list[str]:
     device = "gpu" if document["target"]["kind"] == "host" and document["target"].get("device") == "gpu" else "cpu"
     plain = plain_kernels(document)
     allowed, where = tolerance_of(device, plain=plain), f"on a {device}{'' if plain else ' with other kernels'}"
+    precision = document["options"].get("precision", "f32")
+    if precision != "f32":
+        separation = document["metrics"].get("reference_separation", 0.0)
+        allowed, where = max(allowed, unlike_tolerance(separation)), f"in {precision}"
     if (wire := wire_of(document)) != "f32":
         allowed, where = unlike_tolerance(document["metrics"].get("reference_separation", 0.0)), f"with {wire} messages"
     return [f"{document['tolerance']:g} {where}, allowed is {allowed:g}"] if document["tolerance"] > allowed else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from click.testing import CliRunner
@@ -127,7 +128,10 @@ def test_a_busy_instrument(transport):
     with virtual_analyzers("--single-session") as it:
         with raw_client(it["resource"]):
             busy = probe(it[transport], PROFILES)
-        free = probe(it[transport], PROFILES)
+        # The instrument has to see the end of the other client first, and turns others away until it does.
+        until_s = time.monotonic() + 10
+        while (free := probe(it[transport], PROFILES)).error is not None and time.monotonic() < until_s:
+            time.sleep(0.05)
     assert busy.error is not None
     assert "another program" in busy.error.hint or "other program" in busy.error.hint
     assert free.error is None
