@@ -14,6 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from harness.emulate.device import EmulatedDevice
+from harness.emulate.farm import EmulatedFarm
+from harness.emulate.links import Outgoing
+from harness.emulate.published import PUBLISHED, SlidingWindow, protocol_of
 from harness.errors import BadInputError, FarmError
 from harness.farm.config import Address
 from harness.node.intake import Intake, Payload
@@ -53,6 +57,8 @@ class Node:
         stop: called when somebody asks the node to end.
         core: the core that its computing thread keeps to; None leaves it to the system.
         security: the keys of mutual TLS; None speaks plain.
+        farm: whose network is imitated; None sends at once.
+        device: that is imitated.
     """
 
     def __init__(
@@ -64,6 +70,8 @@ class Node:
         stop: Callable[[], None],
         core: int | None = None,
         security: Security | None = None,
+        farm: EmulatedFarm | None = None,
+        device: EmulatedDevice | None = None,
     ) -> None:
         self._plan = plan
         self._placement = placement
@@ -75,7 +83,11 @@ class Node:
         self._outlet = Outlet(self._partition, self._model)
         self._roles = frozenset(found.name for found in self._partition.roles)
         self._intakes: dict[str, Intake] = {}
-        self._outbox = Outbox(security=security)
+        self._outbox: Outgoing = Outbox(security=security)
+        self._links = None if farm is None else farm.links(self._outbox, placement.address)
+        self._outbox = self._links or self._outbox
+        self._late = (lambda: 0) if device is None else (lambda: device.late)
+        self._windows: dict[str, SlidingWindow[Payload]] = {}
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
         self._run: RunStatistics | None = None
@@ -92,12 +104,14 @@ class Node:
 
     def begin(self, run: str) -> None:
         """Start a run: frames of any other run are refused from now on, and the plan's table is in force."""
-        self._run = RunStatistics(run)
+        self._run = RunStatistics(run, self._late)
         self._seats.begin()
         # Results of a run that was broken off must not reach the next one.
         self._outbox.forget()
         self._outlet.begin()
         self._intakes = {}
+        if self._links is not None:
+            self._links.begin(run)
 
     def seat(self, run: str, table: dict[str, Any]) -> None:
         """Take a table of the current run; what it asks of this node is loaded meanwhile."""
@@ -207,6 +221,9 @@ class Node:
         except RemoteError as error:
             raise RemoteError(f"{self._placement} {error.text}") from None
         now_s = time.monotonic()
+        if len(intake.slots) > 1 and self._links is not None and protocol_of(statistics.run) == PUBLISHED:
+            self._slide(statistics, identity, payload, role, stop)
+            return
         if not intake.has(identity):
             self._make_room(now_s)
         offer, inputs = intake.offer(identity, payload, now_s)
@@ -218,6 +235,17 @@ class Node:
         if offer is Offer.COMPLETE:
             for share in shares:
                 self._queue(identity, share, stop, inputs, now_s)
+
+    def _slide(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str, stop: Stop) -> None:
+        """Join as the published protocol did: over the latest inputs, which outlive runs, too."""
+        intake = self._intakes[role]
+        window = self._windows.setdefault(role, SlidingWindow(len(intake.slots)))
+        statistics.received += 1
+        statistics.bytes_in += len(payload)
+        latest = window.offer(payload)
+        if latest is not None:
+            for share in stop.shares:
+                self._queue(identity, share, stop, intake.assemble(latest, identity.wire), time.monotonic())
 
     def _queue(
         self, identity: Identity, share: Share, stop: Stop, inputs: tuple[np.ndarray[Any, Any], ...], now_s: float
