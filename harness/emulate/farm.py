@@ -85,10 +85,9 @@ class EmulatedFarm:
         network = self.emulation.network
         place = _AIR if network.shared else self._places.get(sender, _AIR)
 
-        def air(payload_bytes: int, from_s: float) -> Booking:
-            return self._air.book(place, payload_bytes / network.bandwidth_bytes_per_s, from_s)
-
-        return Links(outbox, air, network.latency_s, self._receive)
+        return Links(
+            outbox, partial(self._air.book, place), network.bandwidth_bytes_per_s, network.latency_s, self._receive
+        )
 
     def power_load(self) -> str:
         """The load of the virtual analyzer: idle watts of all devices, and load watts of those that compute.

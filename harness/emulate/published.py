@@ -22,9 +22,25 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from harness.records.rules_emulated import PUBLISHED, REQUESTS
+
+__all__ = [
+    "DEFAULT_BURST",
+    "HONEST",
+    "PROTOCOLS",
+    "PUBLISHED",
+    "REPLIES_PER_FRAME",
+    "REQUESTS",
+    "PublishedFigures",
+    "Reply",
+    "SlidingWindow",
+    "imitation",
+    "protocol_of",
+    "published_figures",
+    "run_name",
+]
+
 HONEST: Final = "honest"
-PUBLISHED: Final = "published-2018"
-REQUESTS: Final = "requests-2018"
 PROTOCOLS: Final = (HONEST, REQUESTS, PUBLISHED)
 REPLIES_PER_FRAME: Final = 2
 """By which the artifact counts: it stops at twice as many replies as it sent frames."""

@@ -81,8 +81,8 @@ _NETWORKS: Final = (
         message_s=0.0,
         shared=True,
         source="as wifi-n, at the pace that a Raspberry Pi gets: 44.5 Mbit/s of TCP over 802.11n with a strong signal "
-        "(J. Geerling, Getting Gigabit Networking on a Raspberry Pi 2, 3 and B+); from Pi to Pi a message passes the air "
-        "twice, by way of the router",
+        "(J. Geerling, Getting Gigabit Networking on a Raspberry Pi 2, 3 and B+); from Pi to Pi a message passes the "
+        "air twice, by way of the router",
     ),
 )
 _FIELDS: Final = ("bandwidth_bytes_per_s", "latency_s", "message_s", "shared")

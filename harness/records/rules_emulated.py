@@ -14,6 +14,9 @@ MOST_LATE: Final = 0.02
 NO_MEASUREMENT: Final = (
     "published-2018: the protocol of the 2018 artifact was imitated, its figure counts frames twice and is no IPS"
 )
+PUBLISHED: Final = "published-2018"
+REQUESTS: Final = "requests-2018"
+"""Protocols other than the honest one; `harness.emulate.published` goes by them."""
 _REPLIES_PER_FRAME: Final = 2
 _SAME: Final = 1e-9
 
@@ -34,29 +37,33 @@ def late_problems(nodes: Sequence[dict[str, Any]]) -> list[str]:
 
 def emulated_findings(document: dict[str, Any]) -> list[Finding]:
     """What is asked of a run that imitates, or whose nodes do; nothing of others."""
-    nodes, wanted = document["nodes"], document["emulated"]
-    imitated = None if wanted is None else wanted.partition("/")[0]
+    nodes, wanted, protocol = document["nodes"], document["emulated"], document.get("protocol")
     told = [str(node["description"].get("emulates", "")) for node in nodes]
-    protocol = document.get("protocol")
-    findings = []
-    if wanted is not None or any(told):
-        title = "every node imitated what the record says, one medium for all, and the machine kept up"
-        problems = [] if nodes else ["no node imitated anything"]
-        problems += [f"a node imitated {what.partition('#')[0] or 'nothing'}" for what in told if _of(what) != imitated]
-        if len(set(told)) > 1:
-            problems.append("nodes do not share figures and medium")
-        findings.append(judged("emulated", title, [*dict.fromkeys(problems), *late_problems(nodes)]))
-    if protocol is not None:
-        findings.append(judged("protocol", "frames are joined and counted honestly", _protocol_problems(protocol)))
-    return findings
+    if wanted is None and protocol is None and not any(told):
+        return []
+    imitated, _, requests = ("", "", "") if wanted is None else wanted.partition("/")
+    problems = [] if nodes else ["no node imitated anything"]
+    problems += [f"a node imitated {_of(what) or 'nothing'}" for what in told if _of(what) != imitated]
+    if len(set(told)) > 1:
+        problems.append("nodes do not share figures and medium")
+    asked = document["options"].get("protocol", "")
+    if requests != (asked if asked == REQUESTS else ""):
+        problems.append(f"frames were sent by {asked or 'the honest protocol'}, and it says {requests or 'honest'}")
+    title = "every node imitated what the record says, one medium for all, and the machine kept up"
+    honest = "frames are joined and counted honestly"
+    counted = [] if protocol is None and asked != PUBLISHED else [NO_MEASUREMENT]
+    return [
+        judged("emulated", title, [*dict.fromkeys(problems), *late_problems(nodes)]),
+        judged("protocol", honest, counted if protocol is None else _protocol_problems(protocol)),
+    ]
 
 
 def _name(told: dict[str, Any]) -> str:
-    return str(told.get("emulates", "")).partition("#")[0]
+    return _of(str(told.get("emulates", "")))
 
 
-def _of(emulates: str) -> str | None:
-    return emulates.partition("#")[0] or None
+def _of(emulates: str) -> str:
+    return emulates.partition("#")[0]
 
 
 def _protocol_problems(protocol: dict[str, Any]) -> list[str]:
