@@ -28,7 +28,7 @@ from harness.bench.reference import Reference
 from harness.bench.right_answers import host_model, plain_nodes, reference_for
 from harness.bench.rounding import threads_of, wire_cost
 from harness.bench.verdict import circumstances, judge
-from harness.emulate.published import imitation
+from harness.emulate.published import PUBLISHED, imitation
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
 from harness.farm.key_folder import authentication, require_trust
@@ -127,6 +127,8 @@ def _farm(
     progress.phase("asking the nodes")
     # A farm that may change says by itself who is missing, once it is asked for its blocks.
     emulated = emulated_farm(plan, options.emulate)
+    if emulated is not None and options.protocol == PUBLISHED:
+        emulated.require_published()
     nodes = () if options.adapt else asyncio.run(require_nodes(plan))
     require_emulation(plan, nodes, emulated.identity if emulated else "")
     options = replace(options, plain=plain_nodes(nodes))

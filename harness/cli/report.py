@@ -251,7 +251,9 @@ def _devices(document: dict[str, Any]) -> str:
     target, wire, computed = document["target"], wire_of(document), asked_computing(document["options"])
     farm = target["kind"] == "farm"
     words = [f"{target['devices']} devices" if farm else f"1 {target['device'].upper()}"]
+    emulated = document.get("emulated")
     words += [f"{wire} wire"] * (wire != "f32") + [computed] * bool(computed)
+    words += [f"emulated: {escape(str(emulated))}"] * bool(emulated)
     return ", ".join(words)
 
 

@@ -16,6 +16,7 @@ from harness.emulate.reservations import Booking, Reservations
 from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.partition.partition import INITIAL
+from harness.partition.split import Split
 from harness.plan.plan import Plan
 from harness.plan.table import Share, shares_of
 from harness.profile.times import BlockTimes
@@ -66,6 +67,21 @@ class EmulatedFarm:
     def label(self, protocol: str) -> str:
         """What a record says of a run: "rpi3+wifi-n", and behind it the requests of 2018 where frames went by them."""
         return self.emulation.name if protocol != REQUESTS else f"{self.emulation.name}/{REQUESTS}"
+
+    def require_published(self) -> None:
+        """See that the window of the published protocol can slide over what each role takes.
+
+        Raises:
+            BadInputError: a role joins messages that are not alike.
+        """
+        cut = self._plan.partition
+        for share in self.times:
+            found = cut.messages(share.role, share.part)
+            if len({(message.tensor, message.shape) for message in found}) > 1:
+                raise BadInputError(
+                    f"role {share.role} joins messages that differ: the protocol of 2018 joined halves alone",
+                    "take a cut of the paper's, or the honest protocol",
+                )
 
     def clear(self) -> None:
         """Nothing is under way: what a farm before has booked is forgotten."""
@@ -119,10 +135,17 @@ class EmulatedFarm:
 
 def _share_time(plan: Plan, share: Share, times: BlockTimes, emulation: Emulation) -> DeviceTime:
     cut = plan.partition
-    messages = len(cut.slots(share.role)) + sum(
-        1 if target == INITIAL else cut.role(target).parts
+    role = cut.role(share.role)
+    if role.split is not Split.COLUMNS:
+        raise BadInputError(
+            f"profile {times.profile.name} has no times of parts by {role.split}, as role {role.name} is split",
+            "take a cut whose roles are split by output columns, or leave --emulate out",
+        )
+    messages = len(cut.slots(share.role, share.part)) + sum(
+        role_parts if message.to is None else 1
         for tensor in cut.outputs(share.role)
         for target in cut.targets(tensor)
+        for role_parts in (1 if target == INITIAL else cut.role(target).parts,)
+        for message in cut.sent(tensor, share.part, target)
     )
-    role = cut.role(share.role)
     return device_time(times, role.layers, role.parts, messages_s=messages * emulation.network.message_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -222,7 +222,7 @@ class Node:
             raise RemoteError(f"{self._placement} {error.text}") from None
         now_s = time.monotonic()
         if len(intake.slots) > 1 and self._links is not None and protocol_of(statistics.run) == PUBLISHED:
-            self._slide(statistics, identity, payload, role, stop)
+            self._slide(statistics, identity, payload, role, shares, stop)
             return
         if not intake.has(identity):
             self._make_room(now_s)
@@ -236,7 +236,15 @@ class Node:
             for share in shares:
                 self._queue(identity, share, stop, inputs, now_s)
 
-    def _slide(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str, stop: Stop) -> None:
+    def _slide(
+        self,
+        statistics: RunStatistics,
+        identity: Identity,
+        payload: Payload,
+        role: str,
+        shares: Sequence[Share],
+        stop: Stop,
+    ) -> None:
         """Join as the published protocol did: over the latest inputs, which outlive runs, too."""
         intake = self._intakes[role]
         window = self._windows.setdefault(role, SlidingWindow(len(intake.slots)))
@@ -244,8 +252,9 @@ class Node:
         statistics.bytes_in += len(payload)
         latest = window.offer(payload)
         if latest is not None:
-            for share in stop.shares:
-                self._queue(identity, share, stop, intake.assemble(latest, identity.wire), time.monotonic())
+            inputs = intake.assemble(latest, identity.wire, identity.to)
+            for share in shares:
+                self._queue(identity, share, stop, inputs, time.monotonic())
 
     def _queue(
         self, identity: Identity, share: Share, stop: Stop, inputs: tuple[np.ndarray[Any, Any], ...], now_s: float
