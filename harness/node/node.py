@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,13 @@ import numpy as np
 from harness.emulate.device import EmulatedDevice
 from harness.emulate.farm import EmulatedFarm
 from harness.emulate.links import Outgoing
-from harness.emulate.published import PUBLISHED, SlidingWindow, protocol_of
+from harness.emulate.published import PUBLISHED, protocol_of
 from harness.errors import BadInputError, FarmError
 from harness.farm.config import Address
 from harness.node.intake import Intake, Payload
 from harness.node.outlet import Outlet
 from harness.node.seats import Seats, Stop
+from harness.node.sliding_intake import SlidingIntake, Windows
 from harness.node.statistics import RunStatistics
 from harness.node.worker import Job, Outcome, Worker
 from harness.partition.codec import UnfitError
@@ -87,7 +88,7 @@ class Node:
         self._links = None if farm is None else farm.links(self._outbox, placement.address)
         self._outbox = self._links or self._outbox
         self._late = (lambda: 0) if device is None else (lambda: device.late)
-        self._windows: dict[str, SlidingWindow[Payload]] = {}
+        self._windows: Windows = {}
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
         self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
         self._run: RunStatistics | None = None
@@ -204,8 +205,10 @@ class Node:
         """That of a role whose first message has come; the others of a long chain would be counted for every frame."""
         if role not in self._roles:
             raise RemoteError(f"{self._placement} does not compute role {role}")
-        intake = self._intakes[role] = Intake(self._partition, role)
-        return intake
+        sliding = self._links is not None and self._run is not None and protocol_of(self._run.run) == PUBLISHED
+        found = SlidingIntake(self._partition, role, self._windows) if sliding else Intake(self._partition, role)
+        self._intakes[role] = found
+        return found
 
     def _take(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str) -> None:
         intake = self._intakes.get(role) or self._new_intake(role)
@@ -221,9 +224,6 @@ class Node:
         except RemoteError as error:
             raise RemoteError(f"{self._placement} {error.text}") from None
         now_s = time.monotonic()
-        if len(intake.slots) > 1 and self._links is not None and protocol_of(statistics.run) == PUBLISHED:
-            self._slide(statistics, identity, payload, role, shares, stop)
-            return
         if not intake.has(identity):
             self._make_room(now_s)
         offer, inputs = intake.offer(identity, payload, now_s)
@@ -235,26 +235,6 @@ class Node:
         if offer is Offer.COMPLETE:
             for share in shares:
                 self._queue(identity, share, stop, inputs, now_s)
-
-    def _slide(
-        self,
-        statistics: RunStatistics,
-        identity: Identity,
-        payload: Payload,
-        role: str,
-        shares: Sequence[Share],
-        stop: Stop,
-    ) -> None:
-        """Join as the published protocol did: over the latest inputs, which outlive runs, too."""
-        intake = self._intakes[role]
-        window = self._windows.setdefault(role, SlidingWindow(len(intake.slots)))
-        statistics.received += 1
-        statistics.bytes_in += len(payload)
-        latest = window.offer(payload)
-        if latest is not None:
-            inputs = intake.assemble(latest, identity.wire, identity.to)
-            for share in shares:
-                self._queue(identity, share, stop, inputs, time.monotonic())
 
     def _queue(
         self, identity: Identity, share: Share, stop: Stop, inputs: tuple[np.ndarray[Any, Any], ...], now_s: float
