@@ -76,6 +76,21 @@ def test_a_result_is_held_until_the_device_would_have_it(warm_s: float, costs_s:
     assert [since_s > 0 for _, since_s, _ in told] == [False, *[True, False] * len(costs_s)]
 
 
+def test_a_machine_that_wakes_up_late_says_so() -> None:
+    """A result that is handed on well behind its time counts as late, however quickly it was computed."""
+    machine = Machine()
+    late = iter([0.0, 0.04, 0.06])
+    device = EmulatedDevice(
+        {SHARE: DeviceTime(1.0, 1.0)}, clock=machine.clock, sleep=lambda seconds: machine.sleep(seconds + next(late))
+    )
+    block = device.paced(SHARE, Block(machine, [0.1] * 3))
+    seen = []
+    for _ in range(3):
+        block(np.zeros(1))
+        seen.append(device.late)
+    assert seen == [0, 0, 1]
+
+
 def test_an_error_of_the_block_leaves_the_device_free() -> None:
     """The control: a block that fails says so, and the next frame is computed."""
     machine = Machine()
