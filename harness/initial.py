@@ -72,9 +72,9 @@ class Initial:
         self._on_member = on_member
         self._watch = watch
         security = security_of(plan.farm, plan.farm.initial.host)
-        self._outbox: Outgoing = Outbox(security=security)
-        self._links = None if farm is None else farm.links(self._outbox, plan.farm.initial)
-        self._outbox = self._links or self._outbox
+        outbox = Outbox(security=security)
+        self._links = None if farm is None else farm.links(outbox, plan.farm.initial)
+        self._outbox: Outgoing = self._links or outbox
         self._gather = Gather(plan.partition, INITIAL)
         first_roles = plan.partition.targets(FRAME)
         self._first = [message for role in first_roles for message in plan.partition.sent(FRAME, 0, role)]

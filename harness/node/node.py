@@ -84,13 +84,13 @@ class Node:
         self._outlet = Outlet(self._partition, self._model)
         self._roles = frozenset(found.name for found in self._partition.roles)
         self._intakes: dict[str, Intake] = {}
-        self._outbox: Outgoing = Outbox(security=security)
-        self._links = None if farm is None else farm.links(self._outbox, placement.address)
-        self._outbox = self._links or self._outbox
+        outbox = Outbox(security=security)
+        self._links = None if farm is None else farm.links(outbox, placement.address)
+        self._outbox: Outgoing = self._links or outbox
         self._late = (lambda: 0) if device is None else (lambda: device.late)
         self._windows: Windows = {}
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
-        self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
+        self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core, long_turns=device is None)
         self._run: RunStatistics | None = None
 
     # Messages of the protocol
@@ -206,9 +206,9 @@ class Node:
         if role not in self._roles:
             raise RemoteError(f"{self._placement} does not compute role {role}")
         sliding = self._links is not None and self._run is not None and protocol_of(self._run.run) == PUBLISHED
-        found = SlidingIntake(self._partition, role, self._windows) if sliding else Intake(self._partition, role)
-        self._intakes[role] = found
-        return found
+        cut, windows = self._partition, self._windows
+        intake = self._intakes[role] = SlidingIntake(cut, role, windows) if sliding else Intake(cut, role)
+        return intake
 
     def _take(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str) -> None:
         intake = self._intakes.get(role) or self._new_intake(role)
