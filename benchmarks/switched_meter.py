@@ -63,9 +63,11 @@ class SwitchedMeter(WitnessedMeter):
         self.switches: list[Switch] = []
         self.off_s = 0.0
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
+    def begin(
+        self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0, load: str | None = None
+    ) -> None:
         """Open the meter, see `RunMeter.begin`."""
-        super().begin(pids, devices, device, elsewhere)
+        super().begin(pids, devices, device, elsewhere, load)
         meter: Any = self.sampling._meter  # type: ignore[attr-defined]  # noqa: SLF001  nobody else needs a gate
         self._gate = _Gate(meter.read)
         self._gate.open.set()

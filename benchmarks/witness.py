@@ -55,11 +55,13 @@ class WitnessedMeter(RunMeter):
     wall_s: float = 0.0
     _began_s: float = 0.0
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
+    def begin(
+        self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0, load: str | None = None
+    ) -> None:
         """Open the meter, see `RunMeter.begin`."""
         self.seen = {}
         self._nodes = [psutil.Process(pid) for pid in pids]
-        super().begin(pids, devices, device, elsewhere)
+        super().begin(pids, devices, device, elsewhere, load)
         children = [child for child in psutil.Process().children() if _ANALYZER in child.cmdline()]
         if len(children) != 1:
             raise BenchmarkError(f"{len(children)} virtual analyzers run, and it should be one")

@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from harness.dispatch import Arrival, Dispatcher, Send
+from harness.emulate.farm import EmulatedFarm
+from harness.emulate.links import Outgoing
 from harness.errors import FarmError
 from harness.farm.config import INITIAL, Address
 from harness.models.graph import FRAME
@@ -49,6 +51,7 @@ class Initial:
         on_member: called with an address and whether it is to be used, when somebody asks for it; raises RemoteError
             where that cannot be.
         watch: gives the state of the run as plain data.
+        farm: whose network is imitated; None sends at once.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Initial:
         on_failure: Callable[[int, FarmError], None],
         on_member: Callable[[str, bool], None] | None = None,
         watch: Callable[[], dict[str, Any]] | None = None,
+        farm: EmulatedFarm | None = None,
     ) -> None:
         self._plan = plan
         self._run = ""
@@ -68,7 +72,9 @@ class Initial:
         self._on_member = on_member
         self._watch = watch
         security = security_of(plan.farm, plan.farm.initial.host)
-        self._outbox = Outbox(security=security)
+        outbox = Outbox(security=security)
+        self._links = None if farm is None else farm.links(outbox, plan.farm.initial)
+        self._outbox: Outgoing = self._links or outbox
         self._gather = Gather(plan.partition, INITIAL)
         first_roles = plan.partition.targets(FRAME)
         self._first = [message for role in first_roles for message in plan.partition.sent(FRAME, 0, role)]
@@ -103,6 +109,8 @@ class Initial:
             deadline_s: after so long a frame is sent again; without end it never is.
         """
         self._run = run
+        if self._links is not None:
+            self._links.begin(run)
         self._begin(table or self._plan.table, deadline_s)
         # What came until now belongs to a run that was broken off, and no node will send any more of it.
         self.stale = 0

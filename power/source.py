@@ -24,6 +24,7 @@ def open_source(
     pids: Sequence[int] = (),
     devices: int = 1,
     device: Device = "pi3",
+    load: str | None = None,
 ) -> Meter:
     """The meter that a user names; not open yet.
 
@@ -33,6 +34,7 @@ def open_source(
         pids: processes whose CPU time makes the load of the virtual meter.
         devices: how many devices the virtual meter feeds.
         device: whose watts the virtual meter shows.
+        load: of the virtual meter in its own words, in place of processes and device.
 
     Raises:
         PowerError: the words name no meter, or a file of theirs cannot be used.
@@ -44,7 +46,7 @@ def open_source(
             f"a profile is for an instrument, and '{source}' is none", "name a VISA resource, or no profile"
         )
     if source == "virtual":
-        return VirtualMeter(pids=pids, devices=devices, device=device)
+        return VirtualMeter(pids=pids, devices=devices, device=device, load=load)
     if source == "rapl":
         return RaplMeter()
     if source == "ina3221":

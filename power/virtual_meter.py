@@ -29,10 +29,19 @@ class VirtualMeter:
         devices: how many devices it feeds.
         device: whose watts it shows.
         host: loopback address to listen on.
+        load: in the words of `python -m power.virtual`, in place of processes, devices and device.
     """
 
-    def __init__(self, *, pids: Sequence[int], devices: int, device: Device = "pi3", host: str = "127.0.0.1") -> None:
-        self._load = f"farm:{'+'.join(map(str, pids))},device={device},devices={devices}"
+    def __init__(
+        self,
+        *,
+        pids: Sequence[int],
+        devices: int,
+        device: Device = "pi3",
+        host: str = "127.0.0.1",
+        load: str | None = None,
+    ) -> None:
+        self._load = load or f"farm:{'+'.join(map(str, pids))},device={device},devices={devices}"
         self._host = host
         self._process: subprocess.Popen[str] | None = None
         self._instrument: Instrument | None = None

@@ -125,6 +125,17 @@ def rounded(folder: Path) -> Case:
     return case
 
 
+def emulated(folder: Path) -> Case:
+    """A farm that imitated another one."""
+    case = farm(folder)
+    case.document["emulated"] = "rpi3+wifi-n"
+    for node in case.document["nodes"]:
+        node["description"]["emulates"] = "rpi3+wifi-n#0123456789ab@1f.2e"
+        node["statistics"]["late"] = 1
+    case.write()
+    return case
+
+
 def host(folder: Path) -> Case:
     """A single device, 333 frames."""
     return _filed(folder, {"target": "host", "devices": 1, "device": "cpu", "frames": 333, "meter": None})
@@ -168,6 +179,7 @@ GOOD: Final[dict[str, Callable[[Path], Case]]] = {
     "farm": farm,
     "adapted": adapted,
     "rounded": rounded,
+    "emulated": emulated,
     "host": host,
     "virtual": virtual,
     "v1": first_layout,

@@ -77,6 +77,16 @@ def _without_newline(data: bytes) -> bytes:
     return data[:-1]
 
 
+_BURST: Final = {
+    "name": "published-2018",
+    "burst": 1,
+    "replies": [{"frame": 0, "at_s": 1.0, "right": False}, {"frame": 0, "at_s": 2.0, "right": True}],
+    "as_published_ips": 1.0,
+    "counted_ips": [0.0, 1.0],
+    "right_share": 0.5,
+    "window_s": 1.0,
+    "makespan_s": 2.0,
+}
 _DEEP: Final = b"[" * 70 + b"]" * 70
 M = Mutation
 MUTATIONS: Final = (
@@ -207,6 +217,19 @@ MUTATIONS: Final = (
     M("farm", "runtime", "fewer bits than were asked for", put("options.precision", "bf16")),
     M("farm", "runtime", "a node with a runtime that there is not", put(RUNTIME, "abacus 1; runtime=abacus")),
     M("host", "runtime", "a single device that does not tell", put("options.runtime", "openvino")),
+    # What was imitated
+    M("emulated", "emulated", "a farm called real", put("emulated", None)),
+    M("emulated", "emulated", "another device", put("emulated", "tx2-gpu+wifi-n")),
+    M("emulated", "emulated", "a node that imitated nothing", put("nodes.1.description.emulates", "")),
+    M("emulated", "emulated", "another medium", put("nodes.1.description.emulates", "rpi3+wifi-n#0123456789ab@1f.3")),
+    M("emulated", "emulated", "a machine too slow", put("nodes.1.statistics.late", 30)),
+    M("emulated", "emulated", "requests of 2018 that are not told", put("options.protocol", "requests-2018")),
+    M("emulated", "emulated", "requests of 2018 that were not", put("emulated", "rpi3+wifi-n/requests-2018")),
+    M("farm", "emulated", "imitation without nodes that do", put("emulated", "rpi3+wifi-n")),
+    M("emulated", "protocol", "replies counted as in 2018", put("options.protocol", "published-2018")),
+    M("emulated", "protocol", "a figure of 2018 beside", put("protocol", _BURST)),
+    M("farm", "protocol", "a figure of 2018 of a real farm", put("protocol", _BURST)),
+    M("emulated", "form", "a protocol of its own", put("protocol", {**_BURST, "name": "mine"})),
     # The wire
     M("rounded", "wire", "rounding that is not told", drop("wire")),
     M("rounded", "wire", "rounding that nobody asked for", drop("options.wire")),

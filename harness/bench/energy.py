@@ -71,7 +71,9 @@ class Phases(Protocol):
     idle_s: float
     ranging_s: float
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
+    def begin(
+        self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0, load: str | None = None
+    ) -> None:
         """Open the meter; the processes and devices are those that it feeds."""
 
     def fix_range(self) -> None:
@@ -88,7 +90,9 @@ class NoMeter:
     idle_s = 0.0
     ranging_s = 0.0
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
+    def begin(
+        self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0, load: str | None = None
+    ) -> None:
         """Open nothing."""
 
     def fix_range(self) -> None:
@@ -135,7 +139,9 @@ class RunMeter:
         failure = (self._sampling.failure,) if self._sampling is not None and self._sampling.failure else ()
         return (*self._problems, *failure)
 
-    def begin(self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0) -> None:
+    def begin(
+        self, pids: Sequence[int], devices: int, device: Device, elsewhere: int = 0, load: str | None = None
+    ) -> None:
         """Open the meter, start sampling, and wait for its first reading.
 
         Args:
@@ -143,6 +149,7 @@ class RunMeter:
             devices: how many devices it feeds.
             device: whose watts the virtual analyzer shows.
             elsewhere: nodes on other machines, whose processes nobody here can see.
+            load: of the virtual analyzer, in its own words, in place of the processes; see `power.virtual`.
 
         Raises:
             UserError: it cannot be opened, gives no reading, or is too slow for the idle phases; the message names it.
@@ -159,6 +166,7 @@ class RunMeter:
             pids=tuple(pids),
             devices=devices,
             device=device,
+            load=load,
         )
         with meter_errors():
             self._sampling = start_sampling(make_meter, self.options.rate_hz)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ from harness.bench.crew import WARMUP_DEADLINE_S, AdaptingCrew, SteadyCrew, fixe
 from harness.bench.devices import farm_devices
 from harness.bench.energy import SETTLE_S, Phases
 from harness.bench.ledger import Ledger
-from harness.bench.load import ClosedLoop, Load, OpenLoop
+from harness.bench.load import Burst, ClosedLoop, Load, OpenLoop
 from harness.bench.options import RunOptions
 from harness.bench.preflight import Expected
 from harness.bench.progress import Progress
 from harness.bench.reference import Reference
+from harness.emulate.farm import EmulatedFarm
+from harness.emulate.published import PUBLISHED, REPLIES_PER_FRAME, Reply, run_name
 from harness.errors import FarmError
 from harness.initial import Initial, Payload
 from harness.partition.wire import Wire
@@ -28,6 +29,8 @@ from harness.plan.plan import Plan
 from power.phases import PhaseName
 
 _WATCH_S = 1.0
+_PUBLISHED_WARMUP = 2
+_PUBLISHED_SETTLE_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class FarmOutcome:
         in_flight: frames in flight of the closed loop, None for the open loop.
         cpu_s: CPU seconds of this process in the window.
         adapted: what changed in the farm, and what was sent again; None where the farm had to stay as it was.
+        replies: every reply of a run by the published protocol, in the order in which they came; else none.
     """
 
     run: str
@@ -51,10 +55,17 @@ class FarmOutcome:
     in_flight: int | None
     cpu_s: float
     adapted: dict[str, Any] | None
+    replies: tuple[Reply, ...] = ()
 
 
 async def run_on_farm(
-    plan: Plan, options: RunOptions, reference: Reference, progress: Progress, meter: Phases, account: Account
+    plan: Plan,
+    options: RunOptions,
+    reference: Reference,
+    progress: Progress,
+    meter: Phases,
+    account: Account,
+    emulated: EmulatedFarm | None = None,
 ) -> FarmOutcome:
     """Measure a farm, with idle phases around the window where its energy is measured.
 
@@ -65,13 +76,14 @@ async def run_on_farm(
         progress: is told where the run is.
         meter: of the run's energy.
         account: is kept up to date.
+        emulated: whose network the frames pass; None sends them at once.
 
     Raises:
         FarmError: a node is down, hung or wrong, before or during the run; the message names it. With
             `options.adapt` only a node that is another one, or the loss of all.
         BadInputError: the port of `initial` is taken.
     """
-    return await _FarmRun(plan, options, reference, progress, meter, account).run()
+    return await _FarmRun(plan, options, reference, progress, meter, account, emulated).run()
 
 
 def blocks_of(plan: Plan) -> dict[tuple[str, int], Any]:
@@ -92,7 +104,9 @@ class _FarmRun:
         progress: Progress,
         meter: Phases,
         account: Account,
+        emulated: EmulatedFarm | None,
     ) -> None:
+        self._emulated = emulated
         self._account = account
         self._plan = plan
         self._options = options
@@ -103,7 +117,9 @@ class _FarmRun:
         self._in_flight = options.in_flight or options.most_in_flight(plan.partition.devices)
         self._images = [np.ascontiguousarray(image).data.cast("B") for image in reference.images]
         member = self._member if options.adapt else None
-        self._initial = Initial(plan, reference.model_fingerprint, self._result, self._failed, member, self._state)
+        self._initial = Initial(
+            plan, reference.model_fingerprint, self._result, self._failed, member, self._state, emulated
+        )
         self._crew = (
             AdaptingCrew(plan, self._initial, progress.note) if options.adapt else SteadyCrew(plan, self._initial)
         )
@@ -112,6 +128,7 @@ class _FarmRun:
         self._ledger = Ledger(options.tolerance)
         self._load: Load | None = None
         self._heard = 0
+        self._replies: list[Reply] = []
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._failure: FarmError | None = None
 
@@ -125,11 +142,14 @@ class _FarmRun:
             dict(zip(blocks, self._reference.block_fingerprints, strict=True)),
             options.runtime,
             options.precision,
+            self._emulated.identity if self._emulated else "",
         )
         try:
             before = await self._crew.start(expected)
             self._account.devices = farm_devices(self._plan, before, None)
             await self._initial.start()
+            if self._emulated is not None:
+                self._emulated.clear()
             await self._warm_up()
             self._deadline_s = fixed_deadline_s(self._ledger.latencies_s())
             await self._idle("idle before")
@@ -144,11 +164,22 @@ class _FarmRun:
             self._account.adapted = self._crew.adapted(self._ledger.begun_s)
             await self._initial.close()
             await self._crew.close()
-        closed = None if options.rate_fps is not None else self._in_flight
-        return FarmOutcome(self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s, adapted)
+        closed = None if options.rate_fps is not None or self._published else self._in_flight
+        return FarmOutcome(
+            self._run, self._ledger, nodes, self._initial.stale, closed, cpu_s, adapted, tuple(self._replies)
+        )
+
+    @property
+    def _published(self) -> bool:
+        return self._options.protocol == PUBLISHED
 
     async def _warm_up(self) -> None:
         """Warm-up frames, under which the meter finds its range."""
+        if self._published:
+            await self._window("warm-up", self._options.warmup or _PUBLISHED_WARMUP, measured=False)
+            # A farm that is not cold gives one reply more.
+            await asyncio.sleep(_PUBLISHED_SETTLE_S)
+            return
         # Once the number in flight is too little: VGG16-11 was still 12 % slower in the window after it (measured).
         frames = 2 * self._in_flight if self._options.warmup is None else self._options.warmup
         until_s = time.monotonic() + self._meter.ranging_s
@@ -169,16 +200,20 @@ class _FarmRun:
 
     async def _window(self, name: str, frames: int, *, measured: bool) -> None:
         # A name for each window: what is late from the warm-up is refused, not counted.
-        self._run = secrets.token_hex(8)
+        self._run = run_name(self._options.protocol)
         await self._crew.begin(self._run, self._deadline_s)
         self._ledger = Ledger(self._options.tolerance)
+        self._replies = []
         if measured:
             self._account.run, self._account.ledger = self._run, self._ledger
         self._phase = name
         self._progress.phase(name, None if measured and self._options.least_s else frames)
         rate_fps = self._options.rate_fps
-        if measured and rate_fps is not None:
-            load: Load = OpenLoop(self._send, frames, rate_fps)
+        load: Load
+        if self._published:
+            load = Burst(self._send, frames, REPLIES_PER_FRAME * frames - (0 if measured else 1))
+        elif measured and rate_fps is not None:
+            load = OpenLoop(self._send, frames, rate_fps)
         else:
             load = ClosedLoop(self._send, frames, self._in_flight, self._options.least_s if measured else 0.0)
         self._load = load
@@ -220,11 +255,16 @@ class _FarmRun:
         error = 0.0
         if image is not None:
             error = self._reference.error(image, np.frombuffer(payload, dtype=np.float32))
-        if self._ledger.replied(frame, error, arrived_s) and self._load is not None:
+        load = self._load
+        if isinstance(load, Burst):
+            at_s = arrived_s - self._ledger.begun_s
+            self._replies.append(Reply(frame, at_s, image is not None and error <= self._options.tolerance))
+            load.replied()
+        if self._ledger.replied(frame, error, arrived_s) and load is not None:
             self._progress.frame()
-            self._load.returned()
-            if self._load.finished:
-                self._end_window()
+            load.returned()
+        if load is not None and load.finished:
+            self._end_window()
         self._heard += 1
 
     def _failed(self, frame: int, error: FarmError) -> None:

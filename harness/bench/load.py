@@ -82,6 +82,43 @@ class ClosedLoop:
         self._send(None)
 
 
+class Burst:
+    """Sends all frames at once, and waits for so many replies, as the published artifact did.
+
+    Args:
+        send: sends one frame; None means that it is due now.
+        frames: how many in all.
+        replies: how many end it.
+    """
+
+    def __init__(self, send: Callable[[float | None], None], frames: int, replies: int) -> None:
+        self._send = send
+        self._frames = frames
+        self._left = replies
+        self.dropped = 0
+
+    def start(self) -> None:
+        """Send all frames."""
+        for _ in range(self._frames):
+            self._send(None)
+
+    def returned(self) -> None:
+        """Nothing: replies are counted, not frames."""
+
+    def replied(self) -> None:
+        """One reply has come, of whichever frame."""
+        self._left -= 1
+
+    @property
+    def finished(self) -> bool:
+        """True when so many replies have come."""
+        return self._left <= 0
+
+    def stop(self) -> None:
+        """Wait for no more."""
+        self._left = 0
+
+
 class OpenLoop:
     """Sends at a fixed rate whatever comes back; a frame that is due while the farm is full is dropped.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.emulate.published import HONEST, PROTOCOLS, PUBLISHED
 from harness.errors import BadInputError
 from harness.partition.wire import Wire
 from harness.plan.plan import QUEUE_FRAMES
@@ -53,6 +54,9 @@ class RunOptions:
         precision: likewise.
         way: how the single device's Keras model is compiled; nodes have chosen theirs when they started.
         plain: whether nothing but the plain Keras function computes, as whoever computes tells.
+        emulate: device and network that the farm's processes imitate, "rpi3+wifi-n"; None is this machine as it is.
+        protocol: how frames are sent, joined and counted: "honest"; "published-2018" as the artifact did;
+            "requests-2018" sent as the artifact did, joined and counted honestly.
         series: the runs that it belongs to.
         declared: price and peak power with their sources, see `harness.records.declared`.
     """
@@ -80,6 +84,8 @@ class RunOptions:
     precision: Precision = "f32"
     way: Way = "auto"
     plain: bool = False
+    emulate: str | None = None
+    protocol: str = HONEST
     series: Series | None = None
     declared: dict[str, Any] | None = None
 
@@ -105,6 +111,7 @@ class RunOptions:
                 "--in-flight and --rate exclude each other", "closed loop: --in-flight; open loop: --rate"
             )
         self._require_target()
+        self._require_protocol()
         if self.device != "cpu" and self.wanted.runtime != "keras":
             raise BadInputError(
                 f"the runtime {self.runtime} computes on the CPU", "--device gpu is for --runtime keras"
@@ -132,6 +139,40 @@ class RunOptions:
         if self.official and self.adapt:
             raise BadInputError("--adapt and --official exclude each other", "an official figure is of one farm")
 
+    def _require_protocol(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise BadInputError(f"there is no protocol '{self.protocol}'", f"there are {', '.join(PROTOCOLS)}")
+        if self.emulate is not None and self.farm_file is None:
+            raise BadInputError("--emulate is for farms", "name one with --target")
+        if self.emulate is not None and self.adapt:
+            raise BadInputError("--emulate and --adapt exclude each other", "an imitated farm stays as it is")
+        if self.protocol == HONEST:
+            return
+        if self.emulate is None:
+            raise BadInputError(
+                f"--protocol {self.protocol} is for emulated farms: nothing else goes by it",
+                "for example --emulate rpi3+wifi-n",
+            )
+        if self.protocol != PUBLISHED:
+            return
+        others = {
+            "--official": self.official,
+            "--seconds": self.least_s,
+            "--rate": self.rate_fps,
+            "--in-flight": self.in_flight,
+            "--wire": self.wire != Wire.F32,
+        }
+        excluded = next((name for name, given in others.items() if given), None)
+        if excluded is not None:
+            raise BadInputError(
+                f"{excluded} and --protocol {self.protocol} exclude each other", "it sends one burst of --frames"
+            )
+        if self.warmup == 0:
+            raise BadInputError(
+                f"--protocol {self.protocol} needs a warm-up: a cold farm gave one reply too few, and hung",
+                "leave --warmup out",
+            )
+
     def runs(self) -> tuple[RunOptions, ...]:
         """The runs to make: this one, or the three of an official series, each a minute at least."""
         if not self.official:
@@ -146,6 +187,8 @@ class RunOptions:
         """Frames that may be under way at once on a farm of so many devices."""
         if self.rate_fps is not None:
             return QUEUE_FRAMES
+        if self.protocol == PUBLISHED:
+            return min(self.frames, QUEUE_FRAMES)
         return self.in_flight or min(2 * (devices - 1), QUEUE_FRAMES)
 
     @property
@@ -190,6 +233,7 @@ class RunOptions:
             "stall_s": self.stall_s,
             "least_s": self.least_s,
             **({"adapt": True} if self.adapt else {}),
+            **({} if self.protocol == HONEST else {"protocol": self.protocol}),
             **({} if self.wire == Wire.F32 else {"wire": self.wire}),
             **self.wanted.describe(),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ class Expected:
         block_fingerprints: (role, part) -> fingerprint of the block; empty checks no block.
         runtime: what must compute.
         precision: in which precision.
+        emulates: what it must imitate, as `EmulatedFarm.identity` tells; "" for nothing.
     """
 
     weights: str
@@ -36,6 +38,7 @@ class Expected:
     block_fingerprints: dict[tuple[str, int], str]
     runtime: str = "keras"
     precision: str = "f32"
+    emulates: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,38 @@ async def _ask(plan: Plan, placement: Placement, expected: Expected | None, secu
     return NodeReport(placement, description, _compare(plan, placement, description, expected), round_trip_s)
 
 
+def require_emulation(plan: Plan, nodes: Sequence[dict[str, Any]], emulates: str) -> None:
+    """See that nodes that were asked imitate what the run does.
+
+    Raises:
+        FarmError: one does not; the message says what it imitates.
+    """
+    for placement, node in zip(plan.placements, nodes, strict=False):
+        if problem := emulation_problem(placement, node["emulates"], emulates):
+            raise problem
+
+
+def emulation_problem(placement: Placement, told: str, wanted: str) -> FarmError | None:
+    """Why a node that imitates one thing is no node of a run that imitates another; None where they fit."""
+    if told == wanted:
+        return None
+    (what, _, figures), (ours, _, our_figures) = told.partition("#"), wanted.partition("#")
+    if what != ours:
+        says = f"imitates {what}" if what else "imitates nothing"
+        needs = f"this run needs {ours}" if ours else "this run is of the machine as it is"
+        both = f"--emulate {ours or what}"
+        return FarmError(f"node {placement} {says}, {needs}", f"give farm up and run the same: {both}, or none")
+    if figures.partition("@")[0] != our_figures.partition("@")[0]:
+        return FarmError(
+            f"node {placement} imitates another {what}: the figures of its profile or network differ",
+            "start the farm anew: iot-farm farm down, up",
+        )
+    return FarmError(
+        f"node {placement} shares another medium than this run",
+        "farm up and run need the same IOT_FARM_STATE; start the farm anew: iot-farm farm down, up",
+    )
+
+
 def _compare(
     plan: Plan, placement: Placement, description: dict[str, Any], expected: Expected | None
 ) -> FarmError | None:
@@ -129,6 +164,8 @@ def _compare(
     except ValueError as error:
         return FarmError(f"node {placement} tells of no runtime: {error}", "start it with this version")
     if expected is not None:
+        if problem := emulation_problem(placement, description["emulates"], expected.emulates):
+            return problem
         wanted["weights"] = expected.weights
         wanted["model_fingerprint"] = expected.model_fingerprint
         if (placement.role, placement.part) in expected.block_fingerprints:

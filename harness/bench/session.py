@@ -22,17 +22,19 @@ from harness.bench.host_run import prepare_device, run_on_host
 from harness.bench.ledger import Ledger
 from harness.bench.node_figures import contradictions, role_figures
 from harness.bench.options import RunOptions
-from harness.bench.preflight import require_nodes
+from harness.bench.preflight import require_emulation, require_nodes
 from harness.bench.progress import Progress, Silent
 from harness.bench.reference import Reference
 from harness.bench.right_answers import host_model, plain_nodes, reference_for
 from harness.bench.rounding import threads_of, wire_cost
 from harness.bench.verdict import circumstances, judge
+from harness.emulate.published import PUBLISHED, imitation
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
 from harness.farm.key_folder import authentication, require_trust
 from harness.farm.local import is_local, require_local_initial
 from harness.models.catalogue import model
+from harness.node.emulated import emulated_farm
 from harness.node.serve import refuse_taken_port
 from harness.partition.paper import partition_for
 from harness.partition.wire import Wire
@@ -40,6 +42,7 @@ from harness.plan.plan import Plan, make_plan
 from harness.records.environment import environment
 from harness.records.record import Kind, Record
 from harness.records.rules_devices import throttling_finding
+from harness.records.rules_emulated import NO_MEASUREMENT, late_problems
 from harness.records.rules_frames import unlike_tolerance
 from harness.records.rules_wire import wire_figures
 from harness.records.window import window_metrics
@@ -123,11 +126,16 @@ def _farm(
     graph = plan.partition.graph
     progress.phase("asking the nodes")
     # A farm that may change says by itself who is missing, once it is asked for its blocks.
+    emulated = emulated_farm(plan, options.emulate)
+    if emulated is not None and options.protocol == PUBLISHED:
+        emulated.require_published()
     nodes = () if options.adapt else asyncio.run(require_nodes(plan))
+    require_emulation(plan, nodes, emulated.identity if emulated else "")
     options = replace(options, plain=plain_nodes(nodes))
     # Before the reference too: a meter that is not there must not cost its seconds.
     pids = [int(node["pid"]) for node in nodes if is_local(Address(node["host"], node["port"]))]
-    meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids))
+    load = emulated.power_load() if emulated and not isinstance(meter, NoMeter) else None
+    meter.begin(pids, plan.farm.devices, "pi3", elsewhere=len(nodes) - len(pids), load=load)
     progress.phase("computing the reference")
     threads = threads_of(nodes)
     reference = reference or reference_for(options, plan, threads)
@@ -151,12 +159,13 @@ def _farm(
             "devices": account.devices,
             "adapted": account.adapted,
             "wire": wire_cost(plan.partition, reference.outputs, reference.exact),
+            "emulated": emulated.label(options.protocol) if emulated else None,
         }
         made = _record(options, started_utc, reference, ledger, run=account.run, **{**given, **more})
         return replace(made, options={**made.options, "auth": auth})
 
     with account.kept(lambda ledger, why: broken_off(record(ledger, broken_off=why))):
-        outcome = event_loop.run(run_on_farm(plan, options, reference, progress, meter, account))
+        outcome = event_loop.run(run_on_farm(plan, options, reference, progress, meter, account, emulated))
     extra: dict[str, float] = {
         "cpu_s": outcome.cpu_s,
         "bytes_per_frame": plan.partition.frame_bytes,
@@ -170,6 +179,10 @@ def _farm(
     reasons = contradictions(plan, outcome.nodes, outcome.ledger.frames_sent, outcome.adapted)
     if outcome.stale:
         reasons.append(f"{outcome.stale} results of another run came in: the farm was not idle")
+    reasons += late_problems(outcome.nodes)
+    imitated = imitation(outcome.replies, options.frames) if outcome.replies else None
+    if imitated is not None:
+        reasons.insert(0, NO_MEASUREMENT)
     description = plan.describe()
     description["roles"] = role_figures(plan, outcome.nodes)
     return record(
@@ -178,6 +191,7 @@ def _farm(
         nodes=outcome.nodes,
         extra=extra,
         node_reasons=reasons,
+        protocol=imitated,
     )
 
 
@@ -235,6 +249,8 @@ def _record(
     broken_off: str = "",
     adapted: dict[str, Any] | None = None,
     wire: dict[str, Any] | None = None,
+    emulated: str | None = None,
+    protocol: dict[str, Any] | None = None,
 ) -> Record:
     samples = ledger.samples()
     metrics: dict[str, float] = window_metrics(samples)
@@ -287,4 +303,6 @@ def _record(
         declared=options.declared,
         adapted=adapted,
         wire=wire,
+        emulated=emulated,
+        protocol=protocol,
     )

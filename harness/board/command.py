@@ -58,6 +58,8 @@ def _named(document: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]
         ("--wire", options.get("wire"), False),
         ("--runtime", options.get("runtime"), False),
         ("--precision", options.get("precision"), False),
+        ("--emulate", _emulation(document.get("emulated")), False),
+        ("--protocol", options.get("protocol"), False),
     )
     words = []
     for option, value, needed in values:
@@ -67,6 +69,11 @@ def _named(document: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]
             return None
         words.append(_option(option, str(value)))
     return words
+
+
+def _emulation(emulated: Any) -> Any:
+    """What the nodes imitated; behind a stroke stands by which requests, which is an option of its own."""
+    return emulated.partition("/")[0] if isinstance(emulated, str) else emulated
 
 
 def _numbers(options: Mapping[str, Any], *, official: bool) -> list[str] | None:

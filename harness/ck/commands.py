@@ -14,6 +14,7 @@ from harness.ck.keys import benchmark_key, server_key
 from harness.ck.locking import exclusive
 from harness.ck.targets import target_of_ck_run
 from harness.ck.timers import TIMER_FILE, identity_of, write_timer
+from harness.emulate.emulation import emulation_called
 from harness.errors import BadInputError, InvalidRunError
 from harness.farm.config import FarmConfig
 from harness.node.blocks import NodeOptions
@@ -35,6 +36,7 @@ PROFILE_VARIABLE = "POWER_PROFILE"
 DECLARED_VARIABLE = "DECLARED"
 SECONDS_VARIABLE = "SECONDS_AT_LEAST"
 WIRE_VARIABLE = "WIRE"
+EMULATE_VARIABLE = "EMULATE"
 _WHOLE_PERCENT = 100
 _LOCK_FILE = "tmp-ck-run.lock"
 
@@ -66,6 +68,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
         )
     name, farm_file = target_of_ck_run(environ)
     return RunOptions(
+        emulate=_emulation(environ),
         model=key.model,
         target_name=name,
         farm_file=farm_file,
@@ -108,7 +111,7 @@ def run_key(
     Args:
         key_name: the cmd_key.
         environ: STAT_REPEAT, SECONDS_AT_LEAST, CK_TARGET_PATH, CK_TF_GPU_MEMORY_PERCENT, POWER, POWER_IDLE_S,
-            POWER_PROFILE, DECLARED and WIRE are read.
+            POWER_PROFILE, DECLARED, WIRE and EMULATE are read.
         folder: the working directory of the `ck run`, where CK looks for the timer file.
         progress: listens to the run.
         file_record: takes the record, valid, invalid or broken off, and the meter (None for one broken off), before
@@ -150,7 +153,7 @@ def start_server(key_name: str, environ: Mapping[str, str], say: Callable[[str],
     _, farm_file = target_of_ck_run(environ)
     farm = FarmConfig.load(farm_file)
     plan = make_plan(partition_for(farm, model_name=key.model, name=key.partition), farm)
-    options = NodeOptions(seed=DEFAULT_SEED)
+    options = NodeOptions(seed=DEFAULT_SEED, emulate=_emulation(environ))
     run_foreground(farm_file, plan, options, say)
 
 
@@ -171,6 +174,11 @@ def _wire(environ: Mapping[str, str]) -> str:
     if text not in tuple(Wire):
         raise BadInputError(f"{WIRE_VARIABLE} is '{text}', which is no wire", f"there are {', '.join(Wire)}")
     return str(text)
+
+
+def _emulation(environ: Mapping[str, str]) -> str | None:
+    text = environ.get(EMULATE_VARIABLE)
+    return emulation_called(text).text if text else None
 
 
 def _seconds(name: str, environ: Mapping[str, str], default: float) -> float:

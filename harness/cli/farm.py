@@ -70,6 +70,7 @@ def up(
     runtime: RuntimeName,
     precision: Precision,
     way: Way,
+    emulate: str | None,
 ) -> None:
     """Start every node of TARGET whose address belongs to this machine, and wait until all are ready.
 
@@ -80,6 +81,7 @@ def up(
     Examples:
       iot-farm farm up farm-5-local
       iot-farm farm up farm.json --seed 7 --threads 1
+      iot-farm farm up farm-5-local --emulate rpi3+wifi-n
     """
     from harness.node.forked_start import fork_server, may_fork
 
@@ -103,6 +105,7 @@ def up(
             device=device,
             wanted=Wanted(runtime, precision, way),
             keep_cores=keep_cores,
+            emulate=emulate,
         )
         start = start_nodes(target, farm_file, plan, options, server)
         try:

@@ -42,6 +42,7 @@ def node(
     runtime: RuntimeName,
     precision: Precision,
     way: Way,
+    emulate: str | None,
 ) -> None:
     """Run every node of TARGET whose address belongs to this machine, until Ctrl-C.
 
@@ -77,6 +78,7 @@ def node(
         core=core,
         keep_cores=keep_cores,
         stop_on_eof=stop_on_eof,
+        emulate=emulate,
     )
     if fork_server is not None:
         from harness.node.births import Request

@@ -21,7 +21,7 @@ WEIGHTS_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 def node_options(command: F) -> F:
     """Options that say which partition, weights, threads and cores nodes have."""
-    command = runtime_options(command)
+    command = emulate_option(runtime_options(command))
     for option in reversed(
         (
             click.option("--partition", metavar="NAME", help="The paper's name of the cut; else told by the roles."),
@@ -103,6 +103,25 @@ def insecure_lan_option(command: F) -> F:
         callback=keep,
         help="Do without keys on a network: anybody there may read, send and stop.",
     )(command)
+
+
+def emulate_option(command: F) -> F:
+    """`--emulate`: what the processes of a farm imitate."""
+    return click.option(
+        "--emulate",
+        callback=_named_emulation,
+        metavar="DEVICE+NETWORK",
+        help="Imitate another device and its network, as rpi3+wifi-n; run and nodes must say the same.",
+    )(command)
+
+
+def _named_emulation(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """Read at once: nodes and the reference would find out only after TensorFlow has loaded."""
+    if text is None:
+        return None
+    from harness.emulate.emulation import emulation_called
+
+    return emulation_called(text).text
 
 
 def json_option(command: F) -> F:

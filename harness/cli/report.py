@@ -48,6 +48,10 @@ def print_record(document: dict[str, Any]) -> None:
         if metric_id in document["metrics"]:
             table.add_row(metric.label, show(metric_id, document["metrics"][metric_id]), metric.meaning)
     out.print(table)
+    if document.get("emulated"):
+        out.print(f"emulated: {escape(document['emulated'])}: devices and network are imitated", highlight=False)
+    if document.get("protocol"):
+        print_protocol(document["protocol"])
     if document["plan"].get("roles"):  # a run that was broken off has none
         out.print(_roles(document["plan"]["roles"], int(document["metrics"]["frames_sent"])))
     if document.get("energy"):
@@ -60,6 +64,28 @@ def print_record(document: dict[str, Any]) -> None:
         out.print(f"  - {reason}", highlight=False, markup=False)
     for note in verdict["notes"]:
         out.print(f"  note: {note}", highlight=False, markup=False)
+
+
+def print_protocol(protocol: dict[str, Any]) -> None:
+    """Print what the protocol of the 2018 artifact gives, as what it is."""
+    low, high = protocol["counted_ips"]
+    frames, replies = protocol["burst"], len(protocol["replies"])
+    out = console()
+    out.print(
+        f"protocol {protocol['name']}: a burst of {frames} frames, {replies} replies, "
+        f"{protocol['right_share']:.0%} of them right",
+        highlight=False,
+    )
+    out.print(
+        f"  as published: {protocol['as_published_ips']:.3f} replies per second over {protocol['window_s']:.2f} s "
+        "from the first reply on; this is no IPS",
+        highlight=False,
+    )
+    out.print(
+        f"  counted: {low:.2f} to {high:.2f} distinct frames per second in that time; from the first send on "
+        f"{frames / protocol['makespan_s']:.2f}",
+        highlight=False,
+    )
 
 
 def print_places(record: Path, trace: Path | None) -> None:
@@ -225,7 +251,9 @@ def _devices(document: dict[str, Any]) -> str:
     target, wire, computed = document["target"], wire_of(document), asked_computing(document["options"])
     farm = target["kind"] == "farm"
     words = [f"{target['devices']} devices" if farm else f"1 {target['device'].upper()}"]
+    emulated = document.get("emulated")
     words += [f"{wire} wire"] * (wire != "f32") + [computed] * bool(computed)
+    words += [f"emulated: {escape(str(emulated))}"] * bool(emulated)
     return ", ".join(words)
 
 

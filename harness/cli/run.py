@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bench.options import DEFAULT_FRAMES, DEFAULT_SEED
-from harness.cli.options import WEIGHTS_FILE, insecure_lan_option, json_option, profiles_option, runtime_options
+from harness.cli.options import (
+    WEIGHTS_FILE,
+    emulate_option,
+    insecure_lan_option,
+    json_option,
+    profiles_option,
+    runtime_options,
+)
+from harness.emulate.published import DEFAULT_BURST, HONEST, PROTOCOLS, PUBLISHED
 from harness.partition.wire import Wire
 
 if TYPE_CHECKING:
@@ -27,7 +35,11 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--device", type=click.Choice(["cpu", "gpu"]), default="cpu", show_default=True, help="Device of target host."
 )
-@click.option("--frames", type=int, default=DEFAULT_FRAMES, show_default=True, help="Frames of the measured window.")
+@click.option(
+    "--frames",
+    type=int,
+    help=f"Frames of the measured window [default: {DEFAULT_FRAMES}; {DEFAULT_BURST} by the protocol of 2018].",
+)
 @click.option(
     "--seconds", "least_s", type=float, default=0.0, metavar="S", help="Let the window last so long at least."
 )
@@ -46,6 +58,14 @@ DECLARED_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     default=Wire.F32.value,
     show_default=True,
     help="How tensors travel between blocks: as they are, as half floats, or as bytes.",
+)
+@emulate_option
+@click.option(
+    "--protocol",
+    type=click.Choice(PROTOCOLS),
+    default=HONEST,
+    show_default=True,
+    help="Of emulated farms: send as the artifact did (requests-2018), or join and count so, too; that is no IPS.",
 )
 @click.option("--adapt", is_flag=True, help="Go on when devices of the farm fail, leave or join.")
 @click.option("--stall", "stall_s", type=float, default=60.0, show_default=True, help="Give up after so long silence.")
@@ -79,6 +99,7 @@ def run(
     dry_run: bool,
     as_json: bool,
     declared: Path | None,
+    frames: int | None,
     **options: Any,
 ) -> None:
     """Measure a farm or this machine, check every result, and file a record.
@@ -96,6 +117,8 @@ def run(
       iot-farm run --target farm-11 --dry-run
       iot-farm run --target farm-5-local --seconds 60 --adapt
       iot-farm run --target farm-9-local --wire fp16
+      iot-farm run --target farm-5-local --emulate rpi3+wifi-n
+      iot-farm run --target farm-5-local --emulate rpi3+wifi-n --protocol published-2018
     """
     from harness.bench.filing import file_run
     from harness.bench.options import RunOptions
@@ -113,6 +136,7 @@ def run(
         target_name=target_name(target),
         farm_file=farm_file,
         declared=read_declared(declared) if declared else None,
+        frames=frames if frames is not None else _frames(options["protocol"]),
         **options,
     )
     if dry_run:
@@ -120,6 +144,8 @@ def run(
         return
     if checked.adapt and power_source not in (None, "none"):
         raise BadInputError("--adapt and --power exclude each other", "an energy is of a farm that stays as it is")
+    if checked.protocol == PUBLISHED and power_source not in (None, "none"):
+        raise BadInputError(f"--protocol {PUBLISHED} and --power exclude each other", "measure the honest run's energy")
     folder = out or results_folder()
     require_writable(folder)
     filed = []
@@ -138,7 +164,12 @@ def run(
             print_record(document)
             print_places(path, trace)
     if not all(record.verdict.valid for _, _, record in filed):
+        # A run by the published protocol, too: its figure must not be used as one of this project.
         click.get_current_context().exit(1)
+
+
+def _frames(protocol: str) -> int:
+    return DEFAULT_BURST if protocol == PUBLISHED else DEFAULT_FRAMES
 
 
 def _file_broken_off(record: Record, folder: Path) -> None:

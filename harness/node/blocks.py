@@ -39,6 +39,7 @@ class NodeOptions:
         core: the core that the computing thread keeps to; None leaves it to the system.
         keep_cores: whether nodes that share this machine's cores may be bound to one each.
         stop_on_eof: end when standard input closes (set by a parent that must not leave children behind).
+        emulate: device and network that are imitated, see `harness.emulate`; None is this machine as it is.
     """
 
     seed: int
@@ -49,6 +50,7 @@ class NodeOptions:
     core: int | None = None
     keep_cores: bool = True
     stop_on_eof: bool = False
+    emulate: str | None = None
 
     def threads_here(self, plan: Plan) -> int:
         """Threads of a block on this machine."""
@@ -158,6 +160,7 @@ def description(
     options: NodeOptions,
     source: BlockSource,
     blocks: dict[Share, ComputedBlock],
+    emulates: str = "",
 ) -> dict[str, Any]:
     """What a node says of itself: the Avro record NodeDescription."""
     cut = plan.partition
@@ -183,6 +186,7 @@ def description(
         "pid": os.getpid(),
         "input_bytes": sum(message.payload_bytes(Wire.F32) for message in messages),
         "output_bytes": sum(cut.block(placement.role, placement.part).output_bytes(tensor) for tensor in outputs),
+        "emulates": emulates,
     }
 
 

@@ -72,4 +72,6 @@ def common_arguments(farm_file: Path, plan: Plan, options: NodeOptions) -> list[
     arguments += ["--threads", str(options.threads_here(plan)), *options.runtime_arguments()]
     if options.weights is not None:
         arguments += ["--weights", str(options.weights.resolve())]
+    if options.emulate is not None:
+        arguments += ["--emulate", options.emulate]
     return arguments

@@ -14,11 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from harness.emulate.device import EmulatedDevice
+from harness.emulate.farm import EmulatedFarm
+from harness.emulate.links import Outgoing
+from harness.emulate.published import PUBLISHED, protocol_of
 from harness.errors import BadInputError, FarmError
 from harness.farm.config import Address
 from harness.node.intake import Intake, Payload
 from harness.node.outlet import Outlet
 from harness.node.seats import Seats, Stop
+from harness.node.sliding_intake import SlidingIntake, Windows
 from harness.node.statistics import RunStatistics
 from harness.node.worker import Job, Outcome, Worker
 from harness.partition.codec import UnfitError
@@ -53,6 +58,8 @@ class Node:
         stop: called when somebody asks the node to end.
         core: the core that its computing thread keeps to; None leaves it to the system.
         security: the keys of mutual TLS; None speaks plain.
+        farm: whose network is imitated; None sends at once.
+        device: that is imitated.
     """
 
     def __init__(
@@ -64,6 +71,8 @@ class Node:
         stop: Callable[[], None],
         core: int | None = None,
         security: Security | None = None,
+        farm: EmulatedFarm | None = None,
+        device: EmulatedDevice | None = None,
     ) -> None:
         self._plan = plan
         self._placement = placement
@@ -75,9 +84,13 @@ class Node:
         self._outlet = Outlet(self._partition, self._model)
         self._roles = frozenset(found.name for found in self._partition.roles)
         self._intakes: dict[str, Intake] = {}
-        self._outbox = Outbox(security=security)
+        outbox = Outbox(security=security)
+        self._links = None if farm is None else farm.links(outbox, placement.address)
+        self._outbox: Outgoing = self._links or outbox
+        self._late = (lambda: 0) if device is None else (lambda: device.late)
+        self._windows: Windows = {}
         self._tally = threading.Lock()  # receipts are read by the worker's thread and by the event loop
-        self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core)
+        self._worker = Worker(self._computed, ahead=QUEUE_FRAMES, core=core, long_turns=device is None)
         self._run: RunStatistics | None = None
 
     # Messages of the protocol
@@ -92,12 +105,14 @@ class Node:
 
     def begin(self, run: str) -> None:
         """Start a run: frames of any other run are refused from now on, and the plan's table is in force."""
-        self._run = RunStatistics(run)
+        self._run = RunStatistics(run, self._late)
         self._seats.begin()
         # Results of a run that was broken off must not reach the next one.
         self._outbox.forget()
         self._outlet.begin()
         self._intakes = {}
+        if self._links is not None:
+            self._links.begin(run)
 
     def seat(self, run: str, table: dict[str, Any]) -> None:
         """Take a table of the current run; what it asks of this node is loaded meanwhile."""
@@ -190,7 +205,9 @@ class Node:
         """That of a role whose first message has come; the others of a long chain would be counted for every frame."""
         if role not in self._roles:
             raise RemoteError(f"{self._placement} does not compute role {role}")
-        intake = self._intakes[role] = Intake(self._partition, role)
+        sliding = self._links is not None and self._run is not None and protocol_of(self._run.run) == PUBLISHED
+        cut, windows = self._partition, self._windows
+        intake = self._intakes[role] = SlidingIntake(cut, role, windows) if sliding else Intake(cut, role)
         return intake
 
     def _take(self, statistics: RunStatistics, identity: Identity, payload: Payload, role: str) -> None:

@@ -11,10 +11,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from harness.emulate.device import EmulatedDevice
+from harness.emulate.farm import EmulatedFarm
 from harness.errors import BadInputError
 from harness.farm.config import Address
 from harness.farm.key_folder import require_trust
 from harness.node.blocks import BlockSource, NodeOptions, description, first_blocks, runtime_blocks
+from harness.node.emulated import emulated_farm
 from harness.node.node import Node
 from harness.node.seats import ComputedBlock, Seats
 from harness.partition.partition import INITIAL
@@ -61,11 +64,21 @@ def serve(
     security = security_of(plan.farm, placement.address.host)
     refuse_taken_port(placement.address)
     _refuse_missing_core(options)
+    farm = emulated_farm(plan, options.emulate)
     source = blocks_of(plan, options)
     blocks = first_blocks(plan, placement, source)
-    told = description(plan, placement, options, source, blocks)
-    seats = seats_of(plan, placement, blocks, source.load)
-    event_loop.run(_serve(plan, placement, seats, told, options, security, ready))
+    told = description(plan, placement, options, source, blocks, farm.identity if farm else "")
+    load, device = source.load, None
+    if farm is not None:
+        device = farm.device(placement.address)
+        blocks = {share: device.paced(share, block) for share, block in blocks.items()}
+        load = _paced(device, load)
+    seats = seats_of(plan, placement, blocks, load)
+    event_loop.run(_serve(plan, placement, seats, told, options, security, ready, farm, device))
+
+
+def _paced(device: EmulatedDevice, load: Callable[[Share], ComputedBlock]) -> Callable[[Share], ComputedBlock]:
+    return lambda share: device.paced(share, load(share))
 
 
 def _refuse_missing_core(options: NodeOptions) -> None:
@@ -107,6 +120,8 @@ async def _serve(
     options: NodeOptions,
     security: Security | None,
     ready: Callable[[], None] | None,
+    farm: EmulatedFarm | None,
+    device: EmulatedDevice | None,
 ) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
@@ -114,7 +129,7 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     if options.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(0, 1) else stopped.set())
-    node = Node(plan, placement, seats, told, stopped.set, options.core, security)
+    node = Node(plan, placement, seats, told, stopped.set, options.core, security, farm, device)
     # Of any role: the node may be given another one.
     server = RpcServer(node, Limits.for_input(plan.partition.largest_message_bytes), security)
     await server.start((placement.address.host, placement.address.port))

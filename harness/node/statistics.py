@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -18,10 +19,16 @@ class RunStatistics:
     """Counters of one run, begun anew by the `begin` message.
 
     Times are kept for the most recent 4,096 frames, so that memory stays bounded in a run of any length.
+
+    Args:
+        run: its name.
+        late: how often this machine was slower than the device that it imitates, since the node began.
     """
 
-    def __init__(self, run: str) -> None:
+    def __init__(self, run: str, late: Callable[[], int] = lambda: 0) -> None:
         self.run = run
+        self._late = late
+        self._late_before = late()
         self.received = 0
         self.computed = 0
         self.sent = 0
@@ -68,6 +75,7 @@ class RunStatistics:
             "rss_bytes": self._process.memory_info().rss,
             "compute_s": list(self._compute_s),
             "queue_s": list(self._queue_s),
+            "late": self._late() - self._late_before,
             "errors": list(self._errors),
             "shares": [
                 {"role": share.role, "part": share.part, "computed": count} for share, count in self._shares.items()

@@ -59,6 +59,7 @@ class Worker:
         report: called on the worker's thread with each outcome.
         ahead: results that may wait to be sent before the next frame is computed.
         core: the core that the thread keeps to; None leaves it to the system.
+        long_turns: compute in long turns on a core; not where a thread must wake up on time.
     """
 
     def __init__(
@@ -67,9 +68,11 @@ class Worker:
         *,
         ahead: int,
         core: int | None = None,
+        long_turns: bool = True,
     ) -> None:
         self._report = report
         self._core = core
+        self._long_turns = long_turns
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         # A semaphore in C: the one of `threading` costs as much as sending the result.
         self._ahead: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -99,7 +102,8 @@ class Worker:
     def _run(self) -> None:
         if self._core is not None:
             os.sched_setaffinity(0, {self._core})  # 0 is the calling thread, and it alone
-        compute_in_long_slices()
+        if self._long_turns:
+            compute_in_long_slices()
         while (job := self._jobs.get()) is not None:
             self._ahead.get()
             begun_s = time.monotonic()

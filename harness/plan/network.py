@@ -74,6 +74,16 @@ _NETWORKS: Final = (
         source="the paper's router: 802.11n, 2.4 GHz, 300 Mbit/s nominal, shared by all; a request from Pi to Pi took "
         "75 to 85 ms (parallel-ml/fc), all of which counts as latency, since nothing says what of it is work",
     ),
+    Network(
+        "wifi-pi",
+        bandwidth_bytes_per_s=2.78e6,
+        latency_s=0.080,
+        message_s=0.0,
+        shared=True,
+        source="as wifi-n, at the pace that a Raspberry Pi gets: 44.5 Mbit/s of TCP over 802.11n with a strong signal "
+        "(J. Geerling, Getting Gigabit Networking on a Raspberry Pi 2, 3 and B+); from Pi to Pi a message passes the "
+        "air twice, by way of the router",
+    ),
 )
 _FIELDS: Final = ("bandwidth_bytes_per_s", "latency_s", "message_s", "shared")
 

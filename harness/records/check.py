@@ -16,6 +16,7 @@ from harness.records.finding import Finding, judged, unknown
 from harness.records.manifest import broken_seals
 from harness.records.record import OFFICIAL_RUNS, OFFICIAL_S, Status
 from harness.records.rules_devices import device_findings
+from harness.records.rules_emulated import emulated_findings
 from harness.records.rules_energy import energy_figures
 from harness.records.rules_frames import (
     figure_finding,
@@ -100,7 +101,7 @@ def _content(document: dict[str, Any], path: Path | None, findings: list[Finding
     figures = recomputed(document, frames)
     findings = [*findings, *frame_findings(document, frames)]
     findings += [figure_finding(document, figures), *node_findings(document), wire_finding(document)]
-    findings += [runtime_finding(document), *device_findings(document)]
+    findings += [runtime_finding(document), *emulated_findings(document), *device_findings(document)]
     others = node_figures(document) | wire_figures(document)
     findings.append(_repeated(document, others))
     energy_finding, energy = energy_figures(document, path)

@@ -17,7 +17,7 @@ OFFICIAL_RUNS = 3
 """And is one of so many, of which the median counts (as in SPEC CPU2017)."""
 
 
-SOMETIMES = ("adapted", "wire")
+SOMETIMES = ("adapted", "wire", "protocol")
 """Fields that stand in the records of some runs alone."""
 
 
@@ -127,13 +127,15 @@ class Record:
         series: which runs it belongs to; None for a run by itself.
         declared: price and peak power as somebody declared them, with their sources; None where nobody did.
         measured: True: these are readings of a clock, not of a model.
-        emulated: name of the emulated device, or None.
+        emulated: what was imitated, device and network: "rpi3+wifi-n"; None for the machine as it is.
         energy: what `power.energy` made of the run's trace, with meter, phases, budget and verdict of its own; None
             where no meter was there. `energy["meter"]["measured"]` is False for the virtual analyzer.
         adapted: of a run whose farm was allowed to change: each table that came into force, and how many frames were
             sent again; None where the farm had to stay as it was.
         wire: of a farm whose blocks did not send float32 to each other: the encoding, its error for each image and
             whether the most likely class stayed, and what a frame would have as float32; None for float32.
+        protocol: of a run by the protocol of the 2018 artifact: its name, the burst, every reply, and the figure as the
+            artifact printed it, which is no IPS; such a run is never VALID. None for honest counting.
     """
 
     run: str
@@ -157,6 +159,7 @@ class Record:
     energy: dict[str, Any] | None = None
     adapted: dict[str, Any] | None = None
     wire: dict[str, Any] | None = None
+    protocol: dict[str, Any] | None = None
     format: str = field(default=FORMAT, init=False)
     version: int = field(default=VERSION, init=False)
 

@@ -117,6 +117,25 @@ class _Wire(_Strict):
     f32_bytes_per_frame: Annotated[int, Field(ge=1, le=2**53)]
 
 
+class _Reply(_Strict):
+    frame: Count
+    at_s: Seconds
+    right: bool
+
+
+class _Protocol(_Strict):
+    """What the protocol of the 2018 artifact prints, which is no measurement."""
+
+    name: Literal["published-2018"]
+    burst: Annotated[int, Field(ge=1)]
+    replies: list[_Reply]
+    as_published_ips: Annotated[float, Field(gt=0)]
+    counted_ips: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
+    right_share: Annotated[float, Field(ge=0, le=1)]
+    window_s: Annotated[float, Field(gt=0)]
+    makespan_s: Seconds
+
+
 class RunRecord(_Strict):
     """One measured run, version 2 of the layout; `harness.records.record.Record` tells what each field means."""
 
@@ -144,6 +163,7 @@ class RunRecord(_Strict):
     manifest: _Manifest
     adapted: _Adapted | None = None
     wire: _Wire | None = None
+    protocol: _Protocol | None = None
     redacted: Literal["addresses and paths"] | None = None
 
 

@@ -11,11 +11,12 @@ import threading
 import time
 
 from power.errors import PowerError
+from power.virtual.busy_load import parse_busy
 from power.virtual.device import PERSONAS, Device
 from power.virtual.farm_load import FarmLoad, parse_farm
 from power.virtual.faults import Faults
 from power.virtual.instrument import Instrument
-from power.virtual.loads import parse_load
+from power.virtual.loads import Load, parse_load
 from power.virtual.scpi_server import ScpiServer
 from power.virtual.vxi11_server import Vxi11Server
 
@@ -51,7 +52,13 @@ def _arguments() -> argparse.Namespace:
 
 def _serve(given: argparse.Namespace) -> None:
     began_s = time.monotonic()
-    load = parse_farm(given.load, began_s) if given.load.startswith("farm:") else parse_load(given.load)
+    load: FarmLoad | Load
+    if given.load.startswith("farm:"):
+        load = parse_farm(given.load, began_s)
+    elif given.load.startswith("busy:"):
+        load = parse_busy(given.load, began_s)
+    else:
+        load = parse_load(given.load)
     instrument = Instrument(
         load,
         update_s=given.update,

@@ -6,7 +6,7 @@ import bisect
 import json
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from power.errors import PowerError
@@ -51,6 +51,7 @@ class FarmLoad:
         devices: how many devices idle; None counts the processes.
         idle_w: watts of one idle device.
         busy_w: watts of one busy core, above idle.
+        clock: CPU seconds of a process until now; None when it is gone.
 
     Raises:
         PowerError: a process does not exist, or neither processes nor devices are given.
@@ -64,12 +65,14 @@ class FarmLoad:
         devices: int | None = None,
         idle_w: float = PI3_IDLE_W,
         busy_w: float = PI3_BUSY_W,
+        clock: Callable[[int], float | None] = cpu_seconds,
     ) -> None:
         pids = tuple(pids)
         if not pids and devices is None:
             raise PowerError("load farm: no process is named", "give the pids of running nodes, or devices= that idle")
         self.idle_w = idle_w
         self.busy_w = busy_w
+        self._clock = clock
         self._began_s = began_s
         self._lock = threading.Lock()
         self._last: dict[int, float] = {}
@@ -141,7 +144,7 @@ class FarmLoad:
             return self._cpu_s[after - 1] + share * (self._cpu_s[after] - self._cpu_s[after - 1])
 
     def _watch(self, pids: tuple[int, ...]) -> None:
-        begun = {pid: cpu_seconds(pid) if pid > 0 else None for pid in pids}
+        begun = {pid: self._clock(pid) if pid > 0 else None for pid in pids}
         gone = [str(pid) for pid, seconds in begun.items() if seconds is None]
         if gone:
             raise PowerError(f"load farm: no process {', '.join(gone)}", "give the pids of running nodes")
@@ -152,7 +155,7 @@ class FarmLoad:
         with self._lock:
             at_s = time.monotonic() - self._began_s
             for pid, last_s in self._last.items():
-                now_s = cpu_seconds(pid)
+                now_s = self._clock(pid)
                 # A process that ended keeps what it had used; a clock that falls belongs to another process.
                 if now_s is not None:
                     self._used_s += max(0.0, now_s - last_s)

@@ -10,7 +10,7 @@ from power.errors import PowerError
 
 _HINT = (
     "one of constant:12.5, sine:mean=10,amplitude=3,hz=1.7, square:low=5,high=15,hz=0.7, "
-    "bursts:idle=11.8,busy=18,period=0.18,duty=0.6, farm:PID+PID"
+    "bursts:idle=11.8,busy=18,period=0.18,duty=0.6, farm:PID+PID, busy:FILE"
 )
 
 

@@ -38,7 +38,7 @@ class Recorder:
 
     def describe(self) -> dict[str, Any]:
         """Fields of every type."""
-        texts = ("software", "host", "role", "model", "partition", "weights", "model_fingerprint")
+        texts = ("software", "host", "role", "model", "partition", "weights", "model_fingerprint", "emulates")
         numbers = ("port", "part", "parts", "replica", "threads", "core", "input_bytes", "output_bytes")
         description: dict[str, Any] = {name: f"the {name}" for name in (*texts, "block_fingerprint", "runtime")}
         return description | dict.fromkeys(numbers, 7) | {"pid": os.getpid()}
@@ -55,7 +55,7 @@ class Recorder:
         """Tell what came."""
         if run != self.run:
             raise RemoteError(f"run {run} is not known here")
-        zeros = dict.fromkeys(("computed", "sent", "duplicates", "refused", "bytes_out", "rss_bytes"), 0)
+        zeros = dict.fromkeys(("computed", "sent", "duplicates", "refused", "bytes_out", "rss_bytes", "late"), 0)
         figures = {
             "run": run,
             "received": self.received,

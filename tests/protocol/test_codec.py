@@ -24,7 +24,7 @@ from harness.rpc.responder import VOID
 
 # frame of 0x36 = 54 bytes; client hash, no protocol, server hash, no metadata (twice), "forward"; then the bytes
 # 01 02 03 04, "fc1" and "t", each behind twice its length; the terminator. The hash changes with image.avpr.
-HASH = "3ba576343e93eda362c961459a8d53e6"
+HASH = "a5c802b172c714c6ff9e111de161d356"
 GOLDEN_REQUEST = bytes.fromhex(
     f"00000036 {HASH} 00 {HASH} 00 00 0e 666f7277617264 08 01020304 06 666331 02 74 00000000"
 )

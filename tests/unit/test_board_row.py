@@ -266,3 +266,14 @@ def test_long_and_unprintable_texts_are_cut_and_marked() -> None:
     assert len(made.system) == 60
     assert made.system.endswith("…")
     assert plain("a\u202eb\x00c\nd") == "a�b�c�d"
+
+
+def test_an_emulated_row_tells_how_to_repeat_it() -> None:
+    """Proves that what was imitated, and by which requests, are marks, frontiers and commands of their own."""
+    content = document(emulated="rpi3+wifi-n/requests-2018")
+    content["options"]["protocol"] = "requests-2018"
+    rows = [found(document(emulated="rpi3+wifi-n")).row, found(content).row]
+    assert [one.marks[0] for one in rows] == ["emulated: rpi3+wifi-n", "emulated: rpi3+wifi-n/requests-2018"]
+    assert len({one.basis(("ips",)) for one in rows}) == 2
+    assert all("--emulate rpi3+wifi-n" in one.command for one in rows)
+    assert ["--protocol requests-2018" in one.command for one in rows] == [False, True]

@@ -34,6 +34,7 @@ VARIABLES = (
     "POWER_PROFILE",
     "DECLARED",
     "WIRE",
+    "EMULATE",
 )
 
 # The submission of the paper: https://doi.org/10.1145/3229771
