@@ -1,0 +1,184 @@
+"""The audit as one HTML page that needs nothing from outside, and as a table in Markdown."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from harness.report.audit_figure import FarmRates, audit_svg
+from harness.reproduce.claims import Judged
+from harness.reproduce.row import NEAR, NEAR_PUBLISHED, Against, Row
+
+_SOURCES: Final = {"ck": "CK results", "paper": "paper"}
+_PERCENT: Final = 100
+
+
+@dataclass(frozen=True)
+class AuditPage:
+    """Everything on the page.
+
+    Attributes:
+        rows: the farms.
+        claims: of the paper.
+        emulation: what was imitated.
+        made_utc: when.
+        machine: on what, in one line.
+        left_out: farms that were not run, and why.
+        records: names of the files that bear it all out.
+    """
+
+    rows: tuple[Row, ...]
+    claims: tuple[Judged, ...]
+    emulation: str
+    made_utc: str
+    machine: str
+    left_out: tuple[str, ...]
+    records: tuple[str, ...]
+
+    def to_document(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "format": "ck-iot-farm audit",
+            "version": 1,
+            "emulation": self.emulation,
+            "made_utc": self.made_utc,
+            "machine": self.machine,
+            "rows": [row.to_document() for row in self.rows],
+            "claims": [vars(claim) for claim in self.claims],
+            "left_out": list(self.left_out),
+            "records": list(self.records),
+        }
+
+
+HEADINGS: Final = (
+    "farm",
+    "published in",
+    "as published, IPS",
+    "protocol of 2018, imitated",
+    "off",
+    "right replies",
+    "corrected range, IPS",
+    "its requests, counted honestly",
+    "off",
+    "this project's IPS",
+    "off",
+    "latency p50, s",
+    "published energy, J",
+    "P / IPS of the protocol, J",
+    "integrated, J",
+)
+
+
+def cells(row: Row, one: Against) -> list[str]:
+    """One line of the table: a farm beside one publication."""
+    return [
+        row.title,
+        _SOURCES[one.source] + ("" if one.counting == "twice" else f" (counting {one.counting})"),
+        _figure(one.as_published_ips),
+        _figure(row.protocol_ips),
+        _off(one.protocol_off),
+        f"{row.right_share:.0%}",
+        "unknown" if one.corrected_ips is None else f"{one.corrected_ips[0]:.3g} to {one.corrected_ips[1]:.3g}",
+        _figure(row.requests_ips),
+        _off(one.requests_off),
+        _figure(row.honest_ips),
+        _off(one.honest_off),
+        f"{row.latency_p50_s:.2f}",
+        _figure(one.energy_j),
+        _figure(row.energy_arithmetic_j),
+        _figure(row.energy_integrated_j),
+    ]
+
+
+def agreement(row: Row, one: Against) -> str:
+    """What the imitation says of one published figure, in words."""
+    if row.problems:
+        return "cannot be told: a run of this farm may not be used"
+    again = abs(one.protocol_off) <= NEAR_PUBLISHED
+    if one.requests_off is None:
+        return "the imitated protocol prints it again" if again else "the imitated protocol prints another figure"
+    counted = abs(one.requests_off) <= NEAR
+    if again and counted:
+        return "printed again by the protocol, and lower by an honest count as the correction says"
+    if counted:
+        return "the honest count agrees with the correction; the imitated protocol prints another figure"
+    if again:
+        return "printed again by the protocol; the honest count does not agree with the correction"
+    return "the imitation gives neither the published figure nor its correction"
+
+
+def to_markdown(page: AuditPage) -> str:
+    """The table and the claims."""
+    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
+    lines += ["| " + " | ".join(cells(row, one)) + " |" for row in page.rows for one in row.against]
+    lines += ["", "| claim | claimed | requests of 2018 | this project | verdict |", "|---|---|---|---|---|"]
+    for claim in page.claims:
+        ratios = [_times(ratio) for ratio in (claim.claimed, claim.counted, claim.honest)]
+        lines.append(f"| {claim.text} ({claim.where}) | " + " | ".join(ratios) + f" | {claim.verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+def render(page: AuditPage) -> str:
+    """The page; everything in it is escaped."""
+    environment = Environment(
+        loader=PackageLoader("harness.reproduce"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("audit.html").render(
+        page=page,
+        headings=HEADINGS,
+        lines=[(cells(row, one), agreement(row, one)) for row in page.rows for one in row.against],
+        claims=[(claim, *map(_times, (claim.claimed, claim.counted, claim.honest))) for claim in page.claims],
+        figures=[_image(title, rates) for title, rates in _models(page.rows)],
+        near=f"{NEAR:.0%}",
+        near_published=f"{NEAR_PUBLISHED:.0%}",
+    )
+
+
+def _models(rows: Sequence[Row]) -> list[tuple[str, list[FarmRates]]]:
+    found: dict[str, list[FarmRates]] = {}
+    for row in rows:
+        model = row.title.split(" on ")[0]
+        found.setdefault(model, []).extend(
+            FarmRates(
+                f"{row.devices} devices\n({_SOURCES[one.source]})",
+                one.as_published_ips,
+                one.corrected_ips,
+                row.protocol_ips,
+                row.requests_ips,
+                row.honest_ips,
+            )
+            for one in row.against
+        )
+    return list(found.items())
+
+
+def _image(title: str, rates: list[FarmRates]) -> tuple[str, str, str]:
+    svg = base64.b64encode(audit_svg(rates, title)).decode()
+    words = "; ".join(
+        f"{one.label.replace(chr(10), ' ')}: published {one.published_ips:.3g}, protocol {one.protocol_ips:.3g}, "
+        f"requests {one.requests_ips:.3g}, this project {one.honest_ips:.3g}"
+        for one in rates
+    )
+    return title, f"data:image/svg+xml;base64,{svg}", words
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"
+
+
+def _off(share: float | None) -> str:
+    if share is None:
+        return "unknown"
+    return "inside" if share == 0 else f"{_PERCENT * share:+.1f} %"
+
+
+def _times(ratio: float | None) -> str:
+    return "unknown" if ratio is None else f"{ratio:.2f}"
