@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-_STYLE: Final = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "audit"}
+_STYLE: Any = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9, "svg.hashsalt": "audit"}
 _PUBLISHED, _PROTOCOL, _REQUESTS, _HONEST = "#999999", "#d55e00", "#56b4e9", "#0072b2"
 _WIDTH: Final = 0.2
 
