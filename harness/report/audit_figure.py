@@ -43,7 +43,7 @@ def audit_svg(farms: Sequence[FarmRates], title: str) -> bytes:
         An SVG file; its text is text.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(2.2 + 1.9 * len(farms), 3.4), layout="constrained")
+        figure = Figure(figsize=(max(7.2, 1.5 + 1.9 * len(farms)), 3.6), layout="constrained")
         axes = figure.subplots()
         bars = (
             ("as published", _PUBLISHED, [one.published_ips for one in farms]),
@@ -61,7 +61,7 @@ def audit_svg(farms: Sequence[FarmRates], title: str) -> bytes:
         axes.set_xticks(range(len(farms)), [one.label for one in farms])
         axes.set_ylabel("frames per second")
         axes.set_title(title)
-        axes.legend(fontsize=8, frameon=False)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=8, frameon=False)
         made = io.BytesIO()
         figure.savefig(made, format="svg", metadata={"Date": None, "Creator": None})
         return made.getvalue()

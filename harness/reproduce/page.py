@@ -67,10 +67,22 @@ HEADINGS: Final = (
     "this project's IPS",
     "off",
     "latency p50, s",
-    "published energy, J",
+)
+ENERGY: Final = (
+    "farm",
+    "published in",
+    "as published, J",
     "P / IPS of the protocol, J",
     "integrated, J",
+    "power, W",
 )
+"""Of one inference."""
+
+
+def energy_cells(row: Row, one: Against) -> list[str]:
+    """A farm's energy beside one publication."""
+    figures = (one.energy_j, row.energy_arithmetic_j, row.energy_integrated_j, row.power_w)
+    return [row.title, _SOURCES[one.source], *map(_figure, figures)]
 
 
 def cells(row: Row, one: Against) -> list[str]:
@@ -88,9 +100,6 @@ def cells(row: Row, one: Against) -> list[str]:
         _figure(row.honest_ips),
         _off(one.honest_off),
         f"{row.latency_p50_s:.2f}",
-        _figure(one.energy_j),
-        _figure(row.energy_arithmetic_j),
-        _figure(row.energy_integrated_j),
     ]
 
 
@@ -113,13 +122,19 @@ def agreement(row: Row, one: Against) -> str:
 
 def to_markdown(page: AuditPage) -> str:
     """The table and the claims."""
-    lines = ["| " + " | ".join(HEADINGS) + " |", "|" + "---|" * len(HEADINGS)]
-    lines += ["| " + " | ".join(cells(row, one)) + " |" for row in page.rows for one in row.against]
+    pairs = [(row, one) for row in page.rows for one in row.against]
+    lines = table(HEADINGS, [cells(*pair) for pair in pairs])
+    lines += ["", *table(ENERGY, [energy_cells(*pair) for pair in pairs])]
     lines += ["", "| claim | claimed | requests of 2018 | this project | verdict |", "|---|---|---|---|---|"]
     for claim in page.claims:
         ratios = [_times(ratio) for ratio in (claim.claimed, claim.counted, claim.honest)]
         lines.append(f"| {claim.text} ({claim.where}) | " + " | ".join(ratios) + f" | {claim.verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table in Markdown."""
+    return [f"| {' | '.join(line)} |" for line in (headings, ["---"] * len(headings), *rows)]
 
 
 def render(page: AuditPage) -> str:
@@ -134,7 +149,10 @@ def render(page: AuditPage) -> str:
     return environment.get_template("audit.html").render(
         page=page,
         headings=HEADINGS,
-        lines=[(cells(row, one), agreement(row, one)) for row in page.rows for one in row.against],
+        lines=[cells(row, one) for row in page.rows for one in row.against],
+        words=[(row.title, _SOURCES[one.source], agreement(row, one)) for row in page.rows for one in row.against],
+        energy_headings=ENERGY,
+        energies=[energy_cells(row, one) for row in page.rows for one in row.against],
         claims=[(claim, *map(_times, (claim.claimed, claim.counted, claim.honest))) for claim in page.claims],
         figures=[_image(title, rates) for title, rates in _models(page.rows)],
         near=f"{NEAR:.0%}",
