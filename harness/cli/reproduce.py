@@ -15,7 +15,7 @@ from harness.cli.options import json_option
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Short windows, and without VGG16 on 9 devices: three minutes.")
+@click.option("--quick", is_flag=True, help="Short windows of AlexNet on 5 and VGG16 on 11 devices: three minutes.")
 @click.option("--only", "only", multiple=True, metavar="PARTITION", help="This farm alone; may be given again.")
 @click.option(
     "--power", default="virtual", show_default=True, help="Source of power for the honest runs; none leaves it out."

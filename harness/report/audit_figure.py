@@ -43,7 +43,7 @@ def audit_svg(farms: Sequence[FarmRates], title: str) -> bytes:
         An SVG file; its text is text.
     """
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(max(7.2, 1.5 + 1.9 * len(farms)), 3.6), layout="constrained")
+        figure = Figure(figsize=(max(8.4, 1.5 + 1.9 * len(farms)), 3.6), layout="constrained")
         axes = figure.subplots()
         bars = (
             ("as published", _PUBLISHED, [one.published_ips for one in farms]),

@@ -40,29 +40,29 @@ FARMS: Final = (
         "alexnet-5",
         "AlexNet on 5 devices",
         ("published-2018-ck-alexnet-farm-5", "published-2018-paper-alexnet-farm-5"),
-        frames=120,
-        warmup=16,
-        quick_frames=40,
+        frames=80,
+        warmup=10,
+        quick_frames=24,
     ),
-    Farm("alexnet-6", "AlexNet on 6 devices", ("published-2018-paper-alexnet-farm-6",), 120, 20, 40),
+    Farm("alexnet-6", "AlexNet on 6 devices", ("published-2018-paper-alexnet-farm-6",), 80, 12, 0),
     Farm(
         "vgg16-9",
         "VGG16 on 9 devices",
         ("published-2018-ck-vgg16-farm-9", "published-2018-paper-vgg16-farm-9"),
-        frames=40,
-        warmup=12,
+        frames=27,
+        warmup=6,
         quick_frames=0,
     ),
     Farm(
         "vgg16-11",
         "VGG16 on 11 devices",
         ("published-2018-ck-vgg16-farm-11", "published-2018-paper-vgg16-farm-11"),
-        frames=70,
+        frames=49,
         warmup=14,
-        quick_frames=21,
+        quick_frames=14,
     ),
 )
-"""Windows are a minute or so at the pace of Raspberry Pis; a warm-up fills each replica twice."""
+"""Windows are half a minute or more at the pace of Raspberry Pis; frames and warm-ups are multiples of the replicas."""
 
 
 def entries_of(farm: Farm, published: tuple[Published, ...]) -> tuple[Published, ...]:
