@@ -41,13 +41,13 @@ def reproduce(*, quick: bool, only: tuple[str, ...], power: str, out: Path, as_j
       iot-farm reproduce --quick
       iot-farm reproduce --only alexnet-5 --power none --json
     """
-    from harness.errors import BadInputError  # noqa: PLC0415  the start of every command would pay for these
-    from harness.records.published import read_published  # noqa: PLC0415
-    from harness.reproduce.claims import judge  # noqa: PLC0415
-    from harness.reproduce.page import AuditPage, render, to_markdown  # noqa: PLC0415
-    from harness.reproduce.row import row_of  # noqa: PLC0415
-    from harness.reproduce.session import Audit  # noqa: PLC0415
-    from harness.reproduce.systems import EMULATION, FARMS, entries_of  # noqa: PLC0415
+    from harness.errors import BadInputError
+    from harness.records.published import read_published
+    from harness.reproduce.claims import judge
+    from harness.reproduce.page import AuditPage, render, to_markdown
+    from harness.reproduce.row import row_of
+    from harness.reproduce.session import Audit
+    from harness.reproduce.systems import EMULATION, FARMS, entries_of
 
     names = [farm.partition for farm in FARMS]
     unknown = next((name for name in only if name not in names), None)

@@ -37,9 +37,7 @@ class Audit:
         say: is told what happens, one line each.
     """
 
-    def __init__(
-        self, folder: Path, results: Path | None, power: str, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, folder: Path, results: Path | None, power: str, say: Callable[[str], None]) -> None:
         self._folder = folder
         self._out = [] if results is None else ["--out", str(results)]
         self._power = ["--power", power, "--idle", f"{_IDLE_S:g}"] if power else []
