@@ -28,9 +28,7 @@ class Carrier:
     def __init__(self, env: simpy.Environment, site: Site) -> None:
         self._env = env
         self._network = site.network
-        self._bandwidth = {
-            device.address: device.bandwidth_bytes_per_s for device in (site.initial, *site.devices)
-        }
+        self._bandwidth = {device.address: device.bandwidth_bytes_per_s for device in (site.initial, *site.devices)}
         self._lanes: dict[tuple[Address, Address], deque[tuple[int, Arrive]]] = {}
         self._medium_free_s = 0.0
         self._sending_free_s: defaultdict[Address, float] = defaultdict(float)
@@ -56,8 +54,8 @@ class Carrier:
 
     def _depart(self, source: Address, target: Address, size_bytes: int, arrive: Arrive) -> None:
         now_s = self._env.now
-        done_s = self._shared(source, target, size_bytes) if self._network.shared else self._own(
-            source, target, size_bytes
+        done_s = (
+            self._shared(source, target, size_bytes) if self._network.shared else self._own(source, target, size_bytes)
         )
         self.carried += 1
         self.carried_bytes += size_bytes

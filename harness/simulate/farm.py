@@ -85,9 +85,7 @@ class _SimulatedFarm:
             changed=self._initial.change,
         )
         # Drawn from numbers of their own, so that the same devices fail whatever else is simulated.
-        self._outages = Outages(
-            self._env, scene.failures, self._nodes, chance_of(scene.seed ^ 0x5EED), self._failed
-        )
+        self._outages = Outages(self._env, scene.failures, self._nodes, chance_of(scene.seed ^ 0x5EED), self._failed)
 
     def run(self) -> Outcome:
         """Warm-up, window, figures."""
@@ -122,9 +120,7 @@ class _SimulatedFarm:
     def _counted(self) -> _Counted:
         busy_s = {address: node.busy_s for address, node in self._nodes.items()}
         busy_s[self._scene.site.initial.address] = self._initial.busy_s
-        return _Counted(
-            self._env.now, busy_s, self._carrier.busy_s, self._carrier.carried, self._carrier.carried_bytes
-        )
+        return _Counted(self._env.now, busy_s, self._carrier.busy_s, self._carrier.carried, self._carrier.carried_bytes)
 
     def _outcome(self, before: _Counted, dropped: int) -> Outcome:
         scene, after = self._scene, self._counted()

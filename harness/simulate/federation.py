@@ -1,14 +1,14 @@
 """Many devices in farms of at most a thousand, each with an initial of its own and nothing to do with the others.
 
-Farms of one size and one plan are alike but for chance. So some of each size are simulated, each with a seed of its own,
-and the others are counted as the mean of those. What is said of a federation always says how many those were.
+Farms of one size and one plan are alike but for chance. So some of each size are simulated, each with a seed of its
+own, and the others are counted as the mean of those. What is said of a federation always says how many those were.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from harness.plan.plan import Plan
 from harness.plan.planner import plan_model
 from harness.plan.site import Site
 from harness.profile.profile import Profile
-from harness.records.statistics import percentile
 from harness.simulate.farm import simulate
 from harness.simulate.outcome import Outcome
 from harness.simulate.scene import DEFAULT_JITTER, Failures, Scene, plan_on
@@ -56,7 +55,7 @@ class Wanted:
     frames: int = 500
     rate_fps: float | None = None
     jitter: float = DEFAULT_JITTER
-    failures: Failures = Failures()
+    failures: Failures = field(default_factory=Failures)
     seed: int = 0
     farm_devices: int = MOST_FARM_DEVICES
     distinct: int = 4
@@ -134,13 +133,23 @@ class Federation:
         return max(found, default=None)
 
     @cached_property
-    def latencies_s(self) -> list[float]:
-        """Of the frames of all simulated farms; those of a size count alike, so sizes that differ by one may be pooled."""
-        return [value for size in self.sizes for outcome in size.outcomes for value in outcome.latencies_s]
+    def _latencies_s(self) -> list[tuple[float, float]]:
+        """Of the frames of the simulated farms, sorted, each with the number of farms that it stands for."""
+        return sorted(
+            (value, size.count / len(size.outcomes))
+            for size in self.sizes
+            for outcome in size.outcomes
+            for value in outcome.latencies_s
+        )
 
     def latency_s(self, percent: int) -> float | None:
-        """A percentile over the simulated farms; None where nothing came back."""
-        return percentile(self.latencies_s, percent) if self.latencies_s else None
+        """The smallest latency that so many per cent of the frames do not exceed; None where nothing came back."""
+        rank = sum(weight for _, weight in self._latencies_s) * percent / 100 * (1 - 1e-12)
+        for value, weight in self._latencies_s:
+            rank -= weight
+            if rank <= 0:
+                return value
+        return None
 
     @property
     def energy(self) -> Energy | None:

@@ -10,8 +10,7 @@ from functools import cached_property
 from harness.errors import BadInputError
 from harness.farm.config import Address, FarmConfig
 from harness.models.graph import ModelGraph
-from harness.partition.paper import partition_for
-from harness.plan.assignment import Assignment
+from harness.plan.assignment import Assignment, partition_of
 from harness.plan.farm_file import farm_document
 from harness.plan.plan import QUEUE_FRAMES, Plan, make_plan
 from harness.plan.site import FarmDevice, Site
@@ -182,4 +181,4 @@ class Scene:
 def plan_on(graph: ModelGraph, site: Site, assignment: Assignment) -> Plan:
     """An assignment of the planner as the plan of a run, by the farm file that it would write."""
     farm = FarmConfig.from_document(farm_document(graph, site, assignment), "simulated")
-    return make_plan(partition_for(farm), farm)
+    return make_plan(partition_of(assignment, graph), farm)
