@@ -38,5 +38,3 @@ def scene_of(
     devices = alike(assignment.nodes + 1 + spares, profile or profile_of(SECONDS, graph=graph))
     site = Site(devices[0], tuple(devices[1:]), network, cores)
     return Scene(plan_on(graph, site, assignment), site, **{"jitter": 0.0, "frames": 200, **asked})
-
-

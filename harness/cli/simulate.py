@@ -142,7 +142,7 @@ def _predict(
     from harness.simulate.fit import fit_record
 
     if not predicted:
-        raise BadInputError("--fit alone predicts nothing", "name farm files or records with --predict")
+        raise BadInputError("--fit without --predict predicts nothing", "name farm files or records")
     calibration = fit_record(record, network=network or "")
     asked = [asked_by(path, frames=frames) for path in predicted]
     found: list[Prediction] = [predict_run(calibration, one, jitter=jitter, seed=seed) for one in asked]

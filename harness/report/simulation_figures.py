@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -82,7 +83,7 @@ def simulation_svg(lines: Sequence[SimulatedLine], title: str, counted: str) -> 
 
 
 def _draw(row: Sequence[Axes], line: SimulatedLine, colour: str, *, dashed: bool) -> None:
-    look = {"color": colour, "linestyle": "--" if dashed else "-", "linewidth": 1.2, "markersize": 3.5}
+    look: dict[str, Any] = {"color": colour, "linestyle": "--" if dashed else "-", "linewidth": 1.2, "markersize": 3.5}
     speed, latency, energy = row
     speed.plot([one.devices for one in line.points], [one.ips for one in line.points], "o", label=line.case, **look)
     for marker, values in (("o", "p50_s"), ("^", "p90_s")):

@@ -27,8 +27,10 @@ _LONGEST_PAUSE_S = 0.1
 class Post(Protocol):
     """Sends a tensor's part on."""
 
-    def __call__(self, source: Address, target: Address | None, send: Send, role: str, slot: tuple[str, int]) -> None:
-        """Send to a device, or to the initial where `target` is None."""
+    def __call__(
+        self, source: Address | None, target: Address | None, send: Send, role: str, slot: tuple[str, int]
+    ) -> None:
+        """Send from and to a device, or the initial where it is None."""
         ...
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from harness.errors import FarmError
@@ -86,7 +87,7 @@ def study(
             failures = _failures(one.failures) if case.failing else Failures()
             federations = Federations(
                 replace(one, network=network, failures=failures),
-                lambda text, head=f"{one.graph.name}, {case.title}: ": say(head + text),
+                partial(_tell, say, f"{one.graph.name}, {case.title}: "),
             )
             found, missing = [], {}
             for count in counts:
@@ -96,6 +97,10 @@ def study(
                     missing[count] = error.message
             curves.append(Curve(one.graph.name, case, tuple(found), missing))
     return curves
+
+
+def _tell(say: Callable[[str], None], head: str, text: str) -> None:
+    say(head + text)
 
 
 def _failures(given: Failures) -> Failures:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulating import AIR, CHAIN, LINKS, SPLIT, scene_of
 
 from harness.errors import BadInputError
 from harness.partition.paper import partition
@@ -22,7 +23,6 @@ from harness.profile.shipped import shipped_profile
 from harness.simulate.farm import simulate
 from harness.simulate.outcome import Outcome
 from harness.simulate.scene import Failures, Outage, Scene
-from simulating import AIR, CHAIN, LINKS, SPLIT, scene_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,13 +6,13 @@ import random
 import pytest
 import simpy
 from planning import profile_of
+from simulating import SECONDS
 
 from harness.farm.config import Address
 from harness.plan.farm_file import alike
 from harness.plan.network import Network
 from harness.plan.site import Site
 from harness.simulate.carrier import Carrier
-from simulating import SECONDS
 
 AIR = Network("air", 1000.0, 0.0, 0.0, shared=True, source="made up")
 MESSAGES = 40_000
