@@ -118,7 +118,7 @@ def print_study(curves: Sequence[Curve]) -> None:
     for curve in curves:
         click.echo(f"{curve.model}, {curve.case.title} ({_SIMULATED})")
         table = Table(box=box.SIMPLE, pad_edge=False)
-        titles = ("devices", "farms", "simulated", "IPS", "planned IPS", "p50", "p90", "J/frame", "sent again", "lost")
+        titles = ("devices", "farms", "simulated", "IPS", "planned IPS", "p50", "p90", "J/frame", "failures", "again", "lost")
         for title in titles:
             table.add_column(title, justify="right")
         for one in curve.federations:
@@ -167,6 +167,7 @@ def _row(one: Federation) -> tuple[str, ...]:
         _seconds(one.latency_s(50)),
         _seconds(one.latency_s(90)),
         "unknown" if energy is None else f"{energy.total_j:.3g}",
+        str(sum(outcome.failures for outcome in outcomes)),
         str(sum(outcome.resent for outcome in outcomes)),
         str(sum(outcome.sent - outcome.returned for outcome in outcomes)),
     )

@@ -11,10 +11,8 @@ from harness.errors import FarmError
 from harness.simulate.federation import Federation, Federations, Wanted
 from harness.simulate.scene import Failures
 
-COUNTS: Final = (5, 11, 20, 50, 100, 200, 500, 1_000, 10_000, 100_000, 1_000_000)
-"""Devices of a study where nobody says others."""
-BETWEEN_S: Final = 86_400.0
-"""A device fails once a day where failures are asked for and nobody says how often: assumed."""
+BETWEEN_S: Final = 3_600.0
+"""A device fails once an hour where failures are asked for and nobody says how often: assumed, and harsh."""
 
 
 @dataclass(frozen=True)
