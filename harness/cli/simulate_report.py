@@ -18,6 +18,7 @@ from harness.simulate.fit import Calibration
 from harness.simulate.study import Curve
 
 _SIMULATED = "simulated, not measured"
+_TITLES = ["devices", "farms", "simulated", "IPS", "planned", "p50", "p90", "J/frame", "failures", "again", "lost"]
 
 
 def prediction_document(calibration: Calibration, predictions: Sequence[Prediction], seed: int) -> dict[str, Any]:
@@ -118,8 +119,7 @@ def print_study(curves: Sequence[Curve]) -> None:
     for curve in curves:
         click.echo(f"{curve.model}, {curve.case.title} ({_SIMULATED})")
         table = Table(box=box.SIMPLE, pad_edge=False)
-        titles = ("devices", "farms", "simulated", "IPS", "planned IPS", "p50", "p90", "J/frame", "failures", "again", "lost")
-        for title in titles:
+        for title in _TITLES:
             table.add_column(title, justify="right")
         for one in curve.federations:
             table.add_row(*_row(one))

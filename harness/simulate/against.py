@@ -12,6 +12,7 @@ from harness.farm.config import FarmConfig
 from harness.models.catalogue import model
 from harness.partition.paper import named_partition, partition_for
 from harness.partition.partition import Partition, Role
+from harness.partition.split import Split
 from harness.plan.plan import Plan, make_plan
 from harness.plan.site import FarmDevice, Site
 from harness.records.canonical import parse
@@ -144,7 +145,11 @@ def _partition(plan: dict[str, Any]) -> Partition:
     counts = Counter(node["role"] for node in nodes)
     roles = {
         node["role"]: Role(
-            node["role"], tuple(node["layers"]), parts=node["parts"], replicas=counts[node["role"]] // node["parts"]
+            node["role"],
+            tuple(node["layers"]),
+            parts=node["parts"],
+            replicas=counts[node["role"]] // node["parts"],
+            split=Split(node.get("split", Split.COLUMNS)),
         )
         for node in nodes
     }

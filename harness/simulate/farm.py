@@ -10,6 +10,8 @@ import simpy
 from harness.bench.crew import WARMUP_DEADLINE_S, fixed_deadline_s
 from harness.dispatch import Send
 from harness.farm.config import Address
+from harness.partition.message import Message
+from harness.partition.wire import Wire
 from harness.plan.cores import deal_cores, share_costs_s
 from harness.plan.cost import Energy
 from harness.plan.stage_cost import dynamic_w
@@ -53,7 +55,6 @@ class _SimulatedFarm:
         self._carrier = Carrier(self._env, scene.site)
         partition, cores = scene.plan.partition, scene.site.shared_cores
         message_s = scene.site.network.message_s
-        self._bytes = {(edge.target, edge.tensor): edge.message_bytes for edge in partition.edges}
         processor: Processor = OwnCores(self._env) if cores is None else SharedCores(self._env, cores)
         dealt = {} if cores is None else deal_cores(scene.plan, scene.plan.placements, range(cores))
         for share, holders in scene.plan.table.holders.items():
@@ -101,17 +102,16 @@ class _SimulatedFarm:
         load = initial.window(self._watch.table, scene.frames, in_flight, scene.rate_fps, deadline_s)
         return self._outcome(before, load.dropped)
 
-    def _post(
-        self, source: Address | None, target: Address | None, send: Send, role: str, slot: tuple[str, int]
-    ) -> None:
+    def _post(self, source: Address | None, target: Address | None, send: Send, message: Message) -> None:
         def arrive() -> None:
             if target is None:
-                self._initial.take(send, slot)
+                self._initial.take(send, message)
             else:
-                self._nodes[target].take(send, role, slot)
+                self._nodes[target].take(send, message)
 
         initial = self._scene.site.initial.address
-        self._carrier.send(source or initial, target or initial, self._bytes[role, slot[0]], arrive)
+        wire = Wire.F32 if target is None else self._scene.plan.partition.wire
+        self._carrier.send(source or initial, target or initial, message.payload_bytes(wire), arrive)
 
     def _failed(self, address: Address) -> None:
         self._watch.failed(address)

@@ -14,12 +14,13 @@ from harness.dispatch import Arrival, Dispatcher, Send
 from harness.farm.config import Address
 from harness.models.graph import FRAME
 from harness.partition.join import Join, Offer
+from harness.partition.message import Message
 from harness.partition.partition import INITIAL, Partition
 from harness.plan.table import Table
 from harness.records.record import FrameSample
 from harness.simulate.cores import Processor
 from harness.simulate.load import SimulatedOpenLoop
-from harness.simulate.node import Post
+from harness.simulate.node import Post, stops_of
 
 TICK_S: Final = 0.05
 """Time between two looks for frames that are overdue, as in `harness.bench.adapting`."""
@@ -52,7 +53,7 @@ class SimulatedInitial:
         self._env, self._partition, self._post = env, partition, post
         self._processor, self._message_s = processor, message_s
         self._slots = partition.slots(INITIAL)
-        self._first_roles = partition.targets(FRAME)
+        self._first = [message for role in partition.targets(FRAME) for message in partition.sent(FRAME, 0, role)]
         self._frames: dict[int, _Flight] = {}
         self._next = self._back = 0
         self._waiting: list[Callable[[], None]] = []
@@ -106,9 +107,9 @@ class SimulatedInitial:
         load.stop()
         return load
 
-    def take(self, send: Send, slot: tuple[str, int]) -> None:
+    def take(self, send: Send, message: Message) -> None:
         """A message has arrived."""
-        self._handle(lambda: self._result(send, slot))
+        self._handle(lambda: self._result(send, (message.tensor, message.part)))
 
     def change(self, table: Table, finishing: Collection[Address]) -> None:
         """Send by a new table from now on; frames under way over a device that is gone are sent again."""
@@ -125,9 +126,9 @@ class SimulatedInitial:
 
     def _dispatch(self, send: Send) -> None:
         table = self.dispatcher.table
-        for role in self._first_roles:
-            for stop in table.next_stops(role, send.way):
-                self._handle(partial(self._post, None, stop, send, role, (FRAME, 0)))
+        for message in self._first:
+            for stop in stops_of(message, table, send):
+                self._handle(partial(self._post, None, stop, send, message))
 
     def _result(self, send: Send, slot: tuple[str, int]) -> None:
         key = (send.frame, send.attempt)

@@ -12,6 +12,7 @@ import simpy
 from harness.dispatch import Send
 from harness.farm.config import Address
 from harness.partition.join import Join, Offer
+from harness.partition.message import Message
 from harness.partition.partition import INITIAL, Partition
 from harness.plan.plan import QUEUE_FRAMES
 from harness.plan.table import Share, Table
@@ -19,17 +20,16 @@ from harness.simulate.cores import Processor
 
 Key = tuple[int, int]
 """A frame and the attempt at it: what parts are joined by."""
+_REMEMBERED = 4096
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.1
 """As a lane waits when a node is busy (`harness.rpc.lane`)."""
 
 
 class Post(Protocol):
-    """Sends a tensor's part on."""
+    """Hands a message to the network."""
 
-    def __call__(
-        self, source: Address | None, target: Address | None, send: Send, role: str, slot: tuple[str, int]
-    ) -> None:
+    def __call__(self, source: Address | None, target: Address | None, send: Send, message: Message) -> None:
         """Send from and to a device, or the initial where it is None."""
         ...
 
@@ -94,42 +94,44 @@ class SimulatedNode:
         """Come back with nothing: no table, no block, no frame."""
         self._start(None)
 
-    def take(self, send: Send, role: str, slot: tuple[str, int], pause_s: float = _FIRST_PAUSE_S) -> None:
+    def take(self, send: Send, message: Message, pause_s: float = _FIRST_PAUSE_S) -> None:
         """A message has arrived; where the queue is full it comes again, as a sender tries again."""
         table = self.tables.get(send.epoch)
         if not self.alive or table is None:
             return
-        key, join = (send.frame, send.attempt), self._joins[role]
+        key, join = (send.frame, send.attempt), self._join_of(message)
         if self.frames_held >= QUEUE_FRAMES and not join.has(key):
             self.refused_busy += 1
-            self._after(pause_s, lambda: self.take(send, role, slot, min(2 * pause_s, _LONGEST_PAUSE_S)))
+            self._after(pause_s, lambda: self.take(send, message, min(2 * pause_s, _LONGEST_PAUSE_S)))
             return
         if not (self._apart and self._message_s):
-            self._joined(join, key, send, role, slot, table)
+            self._joined(join, key, send, message, table)
             return
         life = self._life
         read = self._processor.work(self._message_s, urgent=True)
         assert read.callbacks is not None
-        read.callbacks.append(
-            lambda _: self._joined(join, key, send, role, slot, table) if life == self._life else None
-        )
+        read.callbacks.append(lambda _: self._joined(join, key, send, message, table) if life == self._life else None)
 
-    def _joined(
-        self, join: Join[Key, None], key: Key, send: Send, role: str, slot: tuple[str, int], table: Table
-    ) -> None:
-        if join.offer(key, slot, None) is not Offer.COMPLETE:
+    def _joined(self, join: Join[Key, None], key: Key, send: Send, message: Message, table: Table) -> None:
+        if join.offer(key, (message.tensor, message.part), None) is not Offer.COMPLETE:
             return
         join.take(key)
-        for share in table.mine(role, send.way, self.address):
-            self._jobs.append((send, share))
+        for share in table.mine(message.role, send.way, self.address):
+            if message.to in (None, share.part):
+                self._jobs.append((send, share))
         if self._idle is not None and not self._idle.triggered:
             self._idle.succeed()
 
+    def _join_of(self, message: Message) -> Join[Key, None]:
+        """Where each part of a role reads something of its own, frames are joined for each part."""
+        key = message.role, message.to
+        if key not in self._joins:
+            self._joins[key] = Join(self._partition.slots(message.role, message.to or 0), remember=_REMEMBERED)
+        return self._joins[key]
+
     def _start(self, table: Table | None) -> None:
         self.alive = True
-        self._joins: dict[str, Join[Key, None]] = {
-            role.name: Join(self._partition.slots(role.name), remember=4096) for role in self._partition.roles
-        }
+        self._joins: dict[tuple[str, int | None], Join[Key, None]] = {}
         self._jobs: deque[tuple[Send, Share]] = deque()
         self._working = 0
         self._idle: simpy.Event | None = None
@@ -147,7 +149,7 @@ class SimulatedNode:
                 send, share = self._jobs.popleft()
                 self._working = 1
                 targets = self._targets(send, share)
-                taken = 0 if self._apart else len(self._partition.slots(share.role))
+                taken = 0 if self._apart else len(self._partition.slots(share.role, share.part))
                 compute_s = self._spread(self._compute_s(self.address, share))
                 compute_s += self._message_s * (len(targets) + taken)
                 work = self._processor.work(compute_s, self._core)
@@ -156,25 +158,32 @@ class SimulatedNode:
                 self._working = 0
                 self.busy_s += compute_s
                 self.computed += 1
-                for target, role, slot in targets:
-                    self._post(self.address, target, send, role, slot)
+                for target, message in targets:
+                    self._post(self.address, target, send, message)
         except simpy.Interrupt:
             if work is not None:
                 self._processor.drop(work)
 
-    def _targets(self, send: Send, share: Share) -> list[tuple[Address | None, str, tuple[str, int]]]:
+    def _targets(self, send: Send, share: Share) -> list[tuple[Address | None, Message]]:
         table = self.tables[send.epoch]
         return [
-            (stop, target, (tensor, share.part))
+            (stop, message)
             for tensor in self._partition.outputs(share.role)
             for target in self._partition.targets(tensor)
-            for stop in ([None] if target == INITIAL else table.next_stops(target, send.way))
+            for message in self._partition.sent(tensor, share.part, target)
+            for stop in ([None] if target == INITIAL else stops_of(message, table, send))
         ]
 
     def _after(self, delay_s: float, event: Callable[[], None]) -> None:
         timer = self._env.timeout(delay_s)
         assert timer.callbacks is not None
         timer.callbacks.append(lambda _: event())
+
+
+def stops_of(message: Message, table: Table, send: Send) -> tuple[Address, ...]:
+    """The devices that take a message: those of its role, or of the part that reads something of its own."""
+    target = message.role if message.to is None else Share(message.role, message.to)
+    return table.next_stops(target, send.way)
 
 
 def chance_of(seed: int) -> random.Random:
