@@ -15,6 +15,7 @@ from harness.cli.options import json_option
 if TYPE_CHECKING:
     from harness.simulate.against import Prediction
     from harness.simulate.federation import Wanted
+    from harness.simulate.fit import Calibration
     from harness.simulate.scene import Failures, Outage
     from harness.simulate.study import Case, Curve
 
@@ -29,7 +30,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     type=_FILE,
     multiple=True,
     metavar="FILE",
-    help="With --fit: a farm file, or the record of a run to stand beside; may be given several times.",
+    help="A farm file, or the record of a run to stand beside; may be given several times.",
 )
 @click.option("--model", "models", multiple=True, metavar="NAME", help="alexnet or vgg16; both where none is named.")
 @click.option("--devices", "counts", metavar="N,N,...", help="How many, in farms of --farm-devices.")
@@ -81,13 +82,14 @@ def simulate(
 ) -> None:
     """Let farms run under a simulated clock: the harness's own scheduler on devices that are only reckoned.
 
-    With --fit, devices are like those of a measured run, and each --predict is printed beside what was measured.
-    With --devices, they are made of a profile and a plan: a number beyond --farm-devices is split into farms with an
+    Each --predict is printed beside what was measured: with --fit, by devices like those of another run, else by the
+    profile of --device. With --devices, farms are planned: a number beyond --farm-devices is split into farms with an
     initial each. Nothing is computed, and no figure of it is a measurement.
 
     \b
     Examples:
       iot-farm simulate --fit alexnet-5.json --predict alexnet-6.json --predict farm.json
+      iot-farm simulate --predict emulated.json --device rpi3 --network wifi-n
       iot-farm simulate --model vgg16 --devices 11,100,1000000
       iot-farm simulate --model alexnet --devices 100 --fail 10:3:60 --fail 20:4
       iot-farm simulate --devices 100,1000,1000000 --all-cases --mtbf 86400 --out figures
@@ -96,17 +98,15 @@ def simulate(
     from harness.runtime.packages import import_package
 
     import_package("simpy", "simulate")
-    if (record is None) == (counts is None):
-        raise BadInputError("give either --fit RECORD with --predict, or --devices N", "iot-farm simulate --help")
-    if record is not None:
-        _predict(record, predicted, network, frames, jitter, seed, out, as_json)
+    if counts is None:
+        calibration = _calibration(record, predicted, device, network, jitter)
+        _predict(calibration, predicted, frames, jitter, seed, out, as_json)
         return
-    if predicted:
-        raise BadInputError("--predict needs devices that are fitted to a run", "name one with --fit RECORD")
+    if record is not None or predicted:
+        raise BadInputError("--devices plans farms of its own", "leave it out, or --fit and --predict")
     from harness.simulate.scene import DEFAULT_JITTER
     from harness.simulate.study import study
 
-    assert counts is not None
     failures = _failures(between_s, repair_s, outages)
     wanted = _wanted(
         models, device, network or "wifi-n", frames or 500, rate_fps, DEFAULT_JITTER if jitter is None else jitter,
@@ -126,10 +126,33 @@ def simulate(
         click.echo(f"figures and data: {out}")
 
 
+def _calibration(
+    record: Path | None, predicted: Sequence[Path], device: str, network: str | None, jitter: float | None
+) -> Calibration:
+    """What devices are like: as in a run, or as a profile says.
+
+    Raises:
+        UserError: there is nothing to predict, or no such record, profile or network.
+    """
+    from harness.errors import BadInputError
+    from harness.plan.network import network_called
+    from harness.profile.shipped import profile_called
+    from harness.simulate.fit import fit_record, unfitted
+    from harness.simulate.scene import DEFAULT_JITTER
+
+    if record is not None and not predicted:
+        raise BadInputError("--fit without --predict predicts nothing", "name farm files or records")
+    if not predicted:
+        raise BadInputError("give --devices N, or --fit RECORD and --predict FILE", "iot-farm simulate --help")
+    if record is not None:
+        return fit_record(record, network=network or "")
+    spread = DEFAULT_JITTER if jitter is None else jitter
+    return unfitted(profile_called(device), network_called(network or "wifi-n"), spread)
+
+
 def _predict(
-    record: Path,
+    calibration: Calibration,
     predicted: Sequence[Path],
-    network: str | None,
     frames: int | None,
     jitter: float | None,
     seed: int,
@@ -137,13 +160,8 @@ def _predict(
     as_json: bool,
 ) -> None:
     from harness.cli.simulate_report import prediction_document, print_predictions
-    from harness.errors import BadInputError
     from harness.simulate.against import asked_by, predict_run
-    from harness.simulate.fit import fit_record
 
-    if not predicted:
-        raise BadInputError("--fit without --predict predicts nothing", "name farm files or records")
-    calibration = fit_record(record, network=network or "")
     asked = [asked_by(path, frames=frames) for path in predicted]
     found: list[Prediction] = [predict_run(calibration, one, jitter=jitter, seed=seed) for one in asked]
     document = prediction_document(calibration, found, seed)

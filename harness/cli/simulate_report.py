@@ -23,14 +23,15 @@ _TITLES = ["devices", "farms", "simulated", "IPS", "planned", "p50", "p90", "J/f
 
 def prediction_document(calibration: Calibration, predictions: Sequence[Prediction], seed: int) -> dict[str, Any]:
     """Predictions as plain data."""
-    rates = calibration.profile.fits["Conv2D"].seconds_per
+    rates = calibration.profile.fits["Conv2D"].seconds_per if calibration.nodes else {}
     return {
         "measured": False,
         "seed": seed,
         "fit": {
-            "record": calibration.source,
-            "s_per_mac": rates["macs"],
-            "s_per_parameter": rates["parameters"],
+            "source": calibration.source,
+            "s_per_mac": rates.get("macs"),
+            "s_per_parameter": rates.get("parameters"),
+            "network": calibration.network.name,
             "message_s": calibration.network.message_s,
             "shared_cores": calibration.shared_cores,
             "jitter": calibration.jitter,
@@ -68,16 +69,7 @@ def prediction_document(calibration: Calibration, predictions: Sequence[Predicti
 
 def print_predictions(calibration: Calibration, predictions: Sequence[Prediction]) -> None:
     """The fit, and each prediction beside what was measured."""
-    rates = calibration.profile.fits["Conv2D"].seconds_per
-    where = "machines of their own"
-    if calibration.shared_cores is not None:
-        where = f"{calibration.shared_cores} cores that all nodes share"
-    click.echo(
-        f"fitted to {calibration.source}: {rates['macs'] * 1e12:.3g} ps per MAC, "
-        f"{rates['parameters'] * 1e12:.3g} ps per weight, {seconds(calibration.network.message_s)} per message at "
-        f"either end, jitter {calibration.jitter:.1%}, {where}"
-    )
-    click.echo(f"  its own blocks within {calibration.largest_error:.1%}")
+    _print_fit(calibration)
     table = Table(box=box.SIMPLE, pad_edge=False)
     for title in ("of", "cut", "frames", "figure", "predicted", "measured", "error"):
         table.add_column(title, justify="left" if title in {"of", "cut", "figure"} else "right")
@@ -95,6 +87,23 @@ def print_predictions(calibration: Calibration, predictions: Sequence[Prediction
             head = ("", "", "")
     console().print(table)
     click.echo(f"predicted is {_SIMULATED}")
+
+
+def _print_fit(calibration: Calibration) -> None:
+    if not calibration.nodes:
+        network = calibration.network.name
+        click.echo(f"profile {calibration.source} on {network}, jitter {calibration.jitter:.1%}; nothing is fitted")
+        return
+    rates = calibration.profile.fits["Conv2D"].seconds_per
+    where = "machines of their own"
+    if calibration.shared_cores is not None:
+        where = f"{calibration.shared_cores} cores that all nodes share"
+    click.echo(
+        f"fitted to {calibration.source}: {rates['macs'] * 1e12:.3g} ps per MAC, "
+        f"{rates['parameters'] * 1e12:.3g} ps per weight, {seconds(calibration.network.message_s)} per message at "
+        f"either end, jitter {calibration.jitter:.1%}, {where}"
+    )
+    click.echo(f"  its own blocks within {calibration.largest_error:.1%}")
 
 
 def study_document(curves: Sequence[Curve], wanted: Wanted, device: str) -> dict[str, Any]:

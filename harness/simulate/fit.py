@@ -66,8 +66,8 @@ class Calibration:
         network: with the cost of a message.
         shared_cores: cores that all nodes share; None where each has a machine of its own.
         jitter: of a block's time, as a share of its mean.
-        nodes: what it was made from.
-        source: the record's file.
+        nodes: what it was made from; none where a profile was taken as it is.
+        source: the record's file, or the name of the profile.
     """
 
     profile: Profile
@@ -79,8 +79,8 @@ class Calibration:
 
     @property
     def largest_error(self) -> float:
-        """Of the two rates on the record's own blocks, relative."""
-        return max(abs(node.fitted_s / node.block_s - 1) for node in self.nodes)
+        """Of the two rates on the record's own blocks, relative; 0 where nothing was fitted."""
+        return max((abs(node.fitted_s / node.block_s - 1) for node in self.nodes), default=0.0)
 
 
 def valid_record(path: Path) -> tuple[dict[str, Any], dict[str, float]]:
@@ -111,6 +111,9 @@ def fit_record(path: Path, *, network: str = "") -> Calibration:
     """
     document, figures = valid_record(path)
     emulated = document["emulated"] is not None
+    if emulated and not network:
+        # Such a record tells DEVICE+NETWORK.
+        network = str(document["emulated"]).rpartition("+")[2] if "+" in str(document["emulated"]) else ""
     local = all(str(node["address"]).startswith(_LOOPBACK) for node in document["plan"]["nodes"])
     shared = local and not emulated
     if not shared and not network:
@@ -143,6 +146,11 @@ def fit_record(path: Path, *, network: str = "") -> Calibration:
         nodes,
         path.name,
     )
+
+
+def unfitted(profile: Profile, network: Network, jitter: float) -> Calibration:
+    """Devices by a profile as it is, each with a machine of its own."""
+    return Calibration(profile, network, None, jitter, (), profile.name)
 
 
 def _nodes(document: Mapping[str, Any], *, shared: bool) -> list[FittedNode]:

@@ -47,12 +47,23 @@ def test_json_says_that_nothing_was_measured() -> None:
     assert point["sizes"][0]["outcomes"][0]["failures"] == 1
 
 
+def test_a_farm_file_is_predicted_by_a_profile() -> None:
+    """Proves that a farm nobody measured has the plan's pace by the Pi's profile, and that nothing is fitted to it."""
+    farm = Path(__file__).parents[2] / "ck-machines/farms/farm-11.json"
+    ended = typed("simulate", "--predict", str(farm), "--frames", "200", "--jitter", "0.01", "--json")
+    figures = json.loads(ended.stdout)["predictions"][0]["figures"]
+    assert figures["ips"]["predicted"] == pytest.approx(0.907, rel=0.03)
+    assert figures["ips"]["error"] is None
+    assert "nothing is fitted" in typed("simulate", "--predict", str(farm), "--frames", "20").output
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
         ((), "--fit"),
-        (("--devices", "5", "--fit", "x.json"), "--fit"),
-        (("--devices", "5", "--predict", "x.json"), "--predict"),
+        (("--devices", "5", "--fit", "x.json"), "--devices"),
+        (("--devices", "5", "--predict", "x.json"), "--devices"),
+        (("--predict", "nowhere.json"), "nowhere.json"),
         (("--fit", "nowhere.json"), "--predict"),
         (("--fit", "nowhere.json", "--predict", "x.json"), "nowhere.json"),
         (("--devices", "five"), "five"),
