@@ -1,8 +1,8 @@
 """Processors under a simulated clock: cores of a device's own, or those of one machine that all nodes share.
 
-On shared cores threads get equal shares of whatever they may run on (processor sharing): the kernel's turns come near
-to that, since blocks are either much longer than a turn or of about the same length. A thread that moves messages goes
-before those that compute, as it does in the kernel (decision 0021).
+On shared cores a thread that keeps to a core ends its block before the next one begins there: such blocks are shorter
+than the turns that computing threads ask for (decision 0021). Threads that keep to no core get equal shares of all,
+which is what turns come to over long blocks. A thread that moves messages goes before those that compute.
 """
 
 from __future__ import annotations
@@ -97,7 +97,13 @@ class SharedCores:
             self.spent_s += passed_s * task.rate
 
     def _share_out(self) -> None:
-        for task, rate in zip(self._tasks, shares([(t.core, t.urgent) for t in self._tasks], self._cores), strict=True):
+        first: dict[int, _Task] = {}
+        for task in self._tasks:
+            task.rate = 0.0
+            if task.core is not None and not task.urgent:
+                first.setdefault(task.core, task)
+        running = [task for task in self._tasks if task.core is None or task.urgent or first[task.core] is task]
+        for task, rate in zip(running, shares([(t.core, t.urgent) for t in running], self._cores), strict=True):
             task.rate = rate
         self._turn += 1
         due_s = min((max(0.0, task.left_s) / task.rate for task in self._tasks if task.rate > 0), default=None)

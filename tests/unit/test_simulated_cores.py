@@ -76,6 +76,20 @@ def test_work_is_conserved(jobs: list[tuple[float, float]]) -> None:
     assert env.now >= sum(work_s for work_s, _ in jobs) / 2 - 1e-6
 
 
+def test_blocks_of_a_core_go_one_after_the_other() -> None:
+    """Proves that threads of one core take turns by blocks, and those of none share what is left alike."""
+    env = simpy.Environment()
+    cores, ended = SharedCores(env, 2), []
+    for name, work_s, core in (("a", 1.0, 0), ("b", 1.0, 0), ("c", 1.0, None), ("d", 1.0, None)):
+        done = cores.work(work_s, core)
+        assert done.callbacks is not None
+        done.callbacks.append(lambda _, name=name: ended.append((name, round(env.now, 9))))
+    env.run()
+    # Three threads on two cores until the first block ends, and again until c and d do; then b has a core to itself.
+    assert ended == [("a", 1.5), ("c", 1.5), ("d", 1.5), ("b", 2.5)]
+    assert cores.spent_s == pytest.approx(4.0)
+
+
 def test_what_is_dropped_frees_its_core() -> None:
     """Proves that the work of a device that fails takes nothing from the others from then on."""
     env = simpy.Environment()
