@@ -37,6 +37,7 @@ class Asked:
         in_flight: of the closed loop; None is as many as a run has.
         rate_fps: of the open loop; None is the closed one.
         measured: figure -> what was measured; empty where nothing was.
+        latencies_s: of the measured frames; none where nothing was measured.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Asked:
     in_flight: int | None
     rate_fps: float | None
     measured: dict[str, float]
+    latencies_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ def _of_record(path: Path) -> Asked:
         None if in_flight is None else int(in_flight),
         options.get("rate_fps"),
         {figure: figures[figure] for figure in FIGURES if figure in figures},
+        tuple(frame["verified_s"] - frame["sent_s"] for frame in document["frames"]),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +57,7 @@ class SimulatedInitial:
         self._first = [message for role in partition.targets(FRAME) for message in partition.sent(FRAME, 0, role)]
         self._frames: dict[int, _Flight] = {}
         self._next = self._back = 0
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: deque[Callable[[], None]] = deque()
         self._working = False
         self.busy_s = 0.0
 
@@ -159,7 +160,7 @@ class SimulatedInitial:
         while self._waiting:
             yield self._processor.work(self._message_s, urgent=True)
             self.busy_s += self._message_s
-            self._waiting.pop(0)()
+            self._waiting.popleft()()
         self._working = False
 
     def _until_finished(self, load: Load, over: simpy.Event, deadline_s: float) -> simpy.events.ProcessGenerator:

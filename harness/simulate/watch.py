@@ -22,6 +22,8 @@ from harness.simulate.node import SimulatedNode
 
 LOADING_BYTES_PER_S: Final = 50e6
 """Weights that a device loads in a second: assumed; seating allows a Pi seconds for 200 MB."""
+_SEAT_S: Final = 0.05
+"""Handing out a table, and asking until all say that they have it, without what loading takes: assumed."""
 _WEIGHT_BYTES: Final = 4
 
 
@@ -103,7 +105,7 @@ class SimulatedWatch:
         }
         for address, needed_s in loading_s.items():
             self.membership.loading(address, self._env.now + needed_s)
-        yield self._env.timeout(max(loading_s.values()) + 2 * BEAT_S / 10)
+        yield self._env.timeout(max(loading_s.values()) + _SEAT_S)
         for address in table.devices:
             self.membership.loading(address, 0.0)
         self._seating = False

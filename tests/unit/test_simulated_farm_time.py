@@ -14,11 +14,16 @@ from hypothesis import strategies as st
 from simulating import AIR, CHAIN, LINKS, SPLIT, scene_of
 
 from harness.errors import BadInputError
+from harness.farm.config import FarmConfig
 from harness.partition.paper import partition
+from harness.partition.partition import Partition, Role
+from harness.partition.split import Split
 from harness.plan.assignment import Assignment, assignment_of
 from harness.plan.cost import predict
+from harness.plan.farm_file import alike
 from harness.plan.network import network_called
-from harness.plan.plan import QUEUE_FRAMES
+from harness.plan.plan import QUEUE_FRAMES, make_plan
+from harness.plan.site import Site
 from harness.profile.shipped import shipped_profile
 from harness.simulate.farm import simulate
 from harness.simulate.outcome import Outcome
@@ -143,6 +148,25 @@ def test_an_open_loop_below_the_pace_waits_for_nobody() -> None:
     assert outcome.dropped > 0
     check_conservation(fast, outcome)
     assert max(outcome.latencies_s) <= QUEUE_FRAMES * 0.04 + 0.1
+
+
+def test_parts_that_read_something_of_their_own_are_joined_for_each() -> None:
+    """Proves that a picture in rows with halos comes back once for each frame, and carries what its edges say."""
+    graph = partition("alexnet-5").graph
+    names = tuple(layer.name for layer in graph.layers)
+    at = names.index("conv2")
+    split = Role("b", names[at : at + 1], parts=2, split=Split.ROWS)
+    roles = (Role("a", names[:at]), split, Role("c", names[at + 1 :]))
+    cut = Partition("rows", graph, roles)
+    devices = alike(5, shipped_profile("rpi3"))
+    hosts = {"initial": [str(devices[0].address)], "a": [str(devices[1].address)], "c": [str(devices[4].address)]}
+    farm = FarmConfig.from_document({"node": {**hosts, "b": [str(one.address) for one in devices[2:4]]}}, "rows")
+    site = Site(devices[0], tuple(devices[1:]), network_called("ethernet-100"))
+    scene = Scene(make_plan(cut, farm), site, frames=50, jitter=0.1)
+    outcome = simulate(scene)
+    check_conservation(scene, outcome)
+    assert outcome.carried_bytes == 50 * cut.frame_bytes
+    assert outcome.messages == 50 * sum(edge.parts * edge.copies for edge in cut.edges)
 
 
 def test_spares_take_over_where_the_farm_adapts() -> None:
