@@ -9,7 +9,8 @@ Read the packages from the bottom up:
 * `partition`, `plan`: a graph cut into roles, and the roles placed on addresses (both pure);
 * `runtime`: the one place that runs Keras blocks; `rpc`: Avro on the wire;
 * `node`, `initial`: one device, and the source and sink of frames;
-* `bench`: a measured run; `ck`: Collective Knowledge; `doctor`, `cli`: for people.
+* `bench`: a measured run; `simulate`: farms under a simulated clock;
+* `ck`: Collective Knowledge; `doctor`, `cli`: for people.
 """
 
 __version__ = "0.1.0"

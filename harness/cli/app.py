@@ -22,6 +22,7 @@ _COMMANDS = {
     "profile": ("harness.cli.profile:profile", "Layer times of a kind of device: of this machine, or published."),
     "plan": ("harness.cli.plan:plan", "Cut a model over devices, and say why and how fast that will be."),
     "reproduce": ("harness.cli.reproduce:reproduce", "Audit the 2018 paper: its farms imitated, both protocols."),
+    "simulate": ("harness.cli.simulate:simulate", "Let farms run under a simulated clock, and predict measured ones."),
     "record": ("harness.cli.record:record", "Check records: may their figures be used?"),
     "compare": ("harness.cli.compare:compare", "Compare two systems or more, with confidence intervals."),
     "scoreboard": ("harness.cli.scoreboard:scoreboard", "Build, serve and upload to a scoreboard."),

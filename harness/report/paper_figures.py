@@ -33,7 +33,7 @@ def bars_svg(bars: ModelBars, title: str) -> bytes:
     Returns:
         An SVG file; its text is text.
     """
-    with _style():
+    with style():
         width = max(11.0, 1.0 + 3 * 0.95 * len(bars.systems))
         figure = Figure(figsize=(width, 3.9), layout="constrained")
         speed, parts, total = figure.subplots(1, 3)
@@ -59,7 +59,7 @@ def bars_svg(bars: ModelBars, title: str) -> bytes:
         if any(one.dynamic_j is not None for one in bars.systems):
             parts.legend(loc="upper left", fontsize="small")
         figure.suptitle(_title(look.plain(title), virtual=bars.virtual), parse_math=False)
-        return _svg(figure, title, bars.summary)
+        return svg_of(figure, title, bars.summary)
 
 
 def trace_svg(series: TraceSeries, title: str) -> bytes:
@@ -72,7 +72,7 @@ def trace_svg(series: TraceSeries, title: str) -> bytes:
     Returns:
         An SVG file; its text is text.
     """
-    with _style():
+    with style():
         figure = Figure(figsize=(9.0, 3.6), layout="constrained")
         axes = figure.subplots()
         for phase in series.phases:
@@ -117,10 +117,11 @@ def trace_svg(series: TraceSeries, title: str) -> bytes:
         axes.set_ylabel("W")
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
         axes.set_title(_title(look.plain(title), virtual=series.virtual), parse_math=False)
-        return _svg(figure, title, series.summary)
+        return svg_of(figure, title, series.summary)
 
 
-def _style() -> AbstractContextManager[None]:
+def style() -> AbstractContextManager[None]:
+    """Settings that all figures share."""
     # Text stays text, and the same data give the same file.
     return mpl.rc_context(
         {
@@ -181,7 +182,8 @@ def _numbers(values: Sequence[float | None]) -> list[float]:
     return [float("nan") if value is None else value for value in values]
 
 
-def _svg(figure: Figure, title: str, summary: str) -> bytes:
+def svg_of(figure: Figure, title: str, summary: str) -> bytes:
+    """A figure as SVG, with its title and what it shows in words."""
     stream = io.BytesIO()
     metadata: dict[str, Any] = {"Date": None, "Title": look.plain(title), "Description": look.plain(summary)}
     figure.savefig(stream, format="svg", metadata=metadata)

@@ -28,6 +28,7 @@ COMMANDS: tuple[list[str], ...] = (
     ["model"],
     ["profile"],
     ["plan"],
+    ["simulate"],
     ["results"],
     ["ck"],
     ["ck", "install"],
