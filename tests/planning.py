@@ -8,7 +8,7 @@ from itertools import pairwise, product
 from harness.farm.config import Address
 from harness.models.graph import FRAME, Dense, Flatten, ModelGraph, Rescale
 from harness.plan.assignment import Assignment, Stage
-from harness.plan.cuts import candidate_parts, cut_points
+from harness.plan.cuts import candidate_ways, cut_points, may_follow
 from harness.plan.network import Network, network_called
 from harness.plan.site import FarmDevice, Site
 from harness.profile.profile import Device, Fit, LayerFigure, ModelFigures, Profile, Swap
@@ -74,15 +74,18 @@ def every_assignment(graph: ModelGraph, devices: int) -> Iterator[Assignment]:
     for chosen in product((False, True), repeat=len(inner)):
         borders = [0, *(point for point, cut in zip(inner, chosen, strict=True) if cut), points[-1]]
         runs = list(pairwise(borders))
-        for parts in product(*(candidate_parts(graph, names[begin:end]) for begin, end in runs)):
+        for ways in product(*(candidate_ways(graph, names[begin:end]) for begin, end in runs)):
+            if not all(may_follow(*pair) for pair in pairwise(ways)):
+                continue
+            parts = [way.parts for way in ways]
             for held in product(range(-1, len(runs)), repeat=devices):
                 groups = [[n for n, stage in enumerate(held) if stage == number] for number in range(len(runs))]
                 if any(not group or len(group) % split for group, split in zip(groups, parts, strict=True)):
                     continue
                 for replicas in product(*(list(groupings(g, p)) for g, p in zip(groups, parts, strict=True))):
                     stages = [
-                        Stage(begin, end, split, replica)
-                        for (begin, end), split, replica in zip(runs, parts, replicas, strict=True)
+                        Stage(begin, end, way.parts, replica, way.split)
+                        for (begin, end), way, replica in zip(runs, ways, replicas, strict=True)
                     ]
                     yield Assignment(graph.name, tuple(stages))
 

@@ -12,6 +12,7 @@ from harness.plan.cost import predict
 from harness.plan.objective import Objective, Planned, score
 from harness.plan.search import Floats, Search, Solution
 from harness.plan.stage_cost import StageModel
+from harness.plan.steps import Stages, stages_from
 
 SAME: Final = 1 + 1e-9
 """Sums that were added in another order."""
@@ -25,13 +26,16 @@ class ExactPlanner:
         model: costs of stages; its site is planned.
         objective: what is looked for.
         max_latency_s: the longest way of a frame alone; None is any.
+        stages: which stages plans may have; None is all.
     """
 
-    def __init__(self, model: StageModel, objective: Objective, max_latency_s: float | None) -> None:
+    def __init__(
+        self, model: StageModel, objective: Objective, max_latency_s: float | None, stages: Stages | None = None
+    ) -> None:
         self._model = model
         self._objective = objective
         self._most_s = math.inf if max_latency_s is None else max_latency_s * SAME
-        self._search = Search(model)
+        self._search = Search(model, stages_from(model) if stages is None else stages)
 
     def plans(self, counts: Sequence[int]) -> dict[int, Planned]:
         """Number of computing devices -> plan, where there is one."""

@@ -128,7 +128,7 @@ def _split(model: StageModel, stage: Stage, cut: Cut, slowest: NodeCost) -> str:
     if stage.parts == 1:
         return f"whole: {seconds(slowest.compute_s)} a frame"
     kind = model.site.kinds.index(next(kind for kind in model.site.kinds if stage.replicas[0][0] in kind))
-    whole = model.node(kind, Cut(cut.begin, cut.end, 1, cut.parts_before, cut.parts_after))
+    whole = model.node(kind, Cut(cut.begin, cut.end))
     megabytes = whole.block.weight_bytes / 1e6
     memory = model.site.devices[stage.replicas[0][0]].memory_bytes / 1e9
     change = f"{seconds(whole.compute_s)} -> {seconds(slowest.compute_s)} each"

@@ -8,11 +8,11 @@ from itertools import pairwise
 from harness.errors import FarmError
 from harness.farm.config import Address
 from harness.models.graph import ModelGraph
-from harness.plan.cuts import candidate_parts, cut_points
+from harness.plan.cuts import cut_points
 from harness.plan.exact import ExactPlanner
 from harness.plan.objective import Objective
 from harness.plan.site import Site
-from harness.plan.stage_cost import Cut, StageModel
+from harness.plan.stage_cost import StageModel
 from harness.plan.steps import MOST_STEPS, count_steps
 
 
@@ -36,23 +36,15 @@ def _too_large(graph: ModelGraph, site: Site) -> str:
     model = StageModel(graph, site)
     points = cut_points(graph)
     for begin, end in pairwise(points):
-        layers = model.names[begin:end]
-        needs = {
-            parts: min(
-                (model.node(kind, Cut(begin, end, parts)).block.memory_bytes, kind) for kind in range(len(site.kinds))
-            )
-            for parts in candidate_parts(graph, layers)
-        }
-        runs = any(
-            model.node(kind, Cut(begin, end, parts)).block.seconds < math.inf
-            for parts in needs
-            for kind in range(len(site.kinds))
-        )
-        if not runs:
-            parts = max(needs)
-            split = f" even in {parts} parts" if parts > 1 else ""
+        ways = model.ways(begin, end)
+        blocks = {way: [model.block(kind, begin, end, way) for kind in range(len(site.kinds))] for way in ways}
+        if not any(block.seconds < math.inf for found in blocks.values() for block in found):
+            least = {way: min(block.memory_bytes for block in found) for way, found in blocks.items()}
+            way = min(least, key=lambda one: least[one])
+            split = f" even in {way.parts} parts" if way.parts > 1 else ""
             most = max(device.memory_bytes for device in site.devices)
-            return f"{layers[-1]}{split} needs {needs[parts][0] / 1e6:,.0f} MB, the largest has {most / 1e6:,.0f} MB"
+            layer = model.names[end - 1]
+            return f"{layer}{split} needs {least[way] / 1e6:,.0f} MB, the largest has {most / 1e6:,.0f} MB"
     return ""
 
 
