@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from harness.models.graph import FRAME, Conv2D, Dense, Flatten, MaxPool2D, ModelGraph, Rescale
 from harness.models.split import Split
@@ -16,8 +15,7 @@ CONV_PARTS: Final = (2, 3, 4)
 """Into how many parts convolutions are split: each number more multiplies the plans that have to be looked at."""
 
 
-@dataclass(frozen=True, order=True)
-class Way:
+class Way(NamedTuple):
     """How a role is split.
 
     Attributes:

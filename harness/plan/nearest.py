@@ -10,10 +10,11 @@ from harness.farm.config import Address
 from harness.models.graph import ModelGraph
 from harness.plan.cuts import cut_points
 from harness.plan.exact import ExactPlanner
+from harness.plan.near import search_space
 from harness.plan.objective import Objective
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import MOST_STEPS, count_steps
+from harness.plan.steps import MOST_STEPS
 
 
 def no_plan(graph: ModelGraph, site: Site, objective: Objective, max_latency_s: float | None) -> FarmError:
@@ -33,7 +34,7 @@ def no_plan(graph: ModelGraph, site: Site, objective: Objective, max_latency_s: 
 
 def _too_large(graph: ModelGraph, site: Site) -> str:
     """The layer that fits no device in any number of parts, in words; "" where each fits some device."""
-    model = StageModel(graph, site)
+    model = StageModel(graph, site, conv_splits="all")
     points = cut_points(graph)
     for begin, end in pairwise(points):
         ways = model.ways(begin, end)
@@ -70,18 +71,18 @@ def _more(graph: ModelGraph, site: Site, objective: Objective) -> str:
             type(model)(f"more {extra}", model.profile, model.memory_bytes, address, model.bandwidth_bytes_per_s)
         )
         grown = Site(site.initial, tuple(devices), site.network, site.shared_cores)
-        stages = StageModel(graph, grown)
-        if count_steps(stages) > MOST_STEPS:
+        space = search_space(StageModel(graph, grown, conv_splits="none"), objective, None)
+        if space.steps > MOST_STEPS:
             break
-        if ExactPlanner(stages, objective, None).plans([len(devices)]):
+        if ExactPlanner(space, objective, None).plans([len(devices)]):
             return f"the nearest plan takes {len(devices) + 1} devices"
     return "give more of them, or larger ones"
 
 
 def _quickest_s(graph: ModelGraph, site: Site) -> float | None:
     """The least latency on these devices; None where nothing runs, or the site is too large to say."""
-    stages = StageModel(graph, site)
-    if count_steps(stages) > MOST_STEPS:
+    space = search_space(StageModel(graph, site, conv_splits="none"), "latency", None)
+    if space.steps > MOST_STEPS:
         return None
-    found = ExactPlanner(stages, "latency", None).plans([len(site.devices)])
+    found = ExactPlanner(space, "latency", None).plans([len(site.devices)])
     return min((planned.prediction.latency_s for planned in found.values()), default=None)

@@ -9,11 +9,12 @@ from harness.errors import BadInputError
 from harness.models.graph import ModelGraph
 from harness.plan.exact import ExactPlanner
 from harness.plan.large import BoundedPlanner
+from harness.plan.near import search_space
 from harness.plan.nearest import no_plan
 from harness.plan.objective import Objective, Planned, objective_called
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel, dynamic_w
-from harness.plan.steps import MOST_STEPS, count_steps
+from harness.plan.steps import MOST_STEPS
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def plan_model(
     max_latency_s: float | None = None,
     exact: bool | None = None,
     every: bool = True,
+    conv_splits: bool = True,
 ) -> PlanResult:
     """Plan a model on a site.
 
@@ -63,6 +65,7 @@ def plan_model(
         max_latency_s: the longest that a frame alone may take; None is any.
         exact: search exactly or within bounds; None decides by the size.
         every: for every number of devices from 2 up; otherwise for all of them alone.
+        conv_splits: whether convolutions may be split.
 
     Returns:
         Assignments; there is always one on all devices.
@@ -77,12 +80,14 @@ def plan_model(
         raise BadInputError(f"a latency of {max_latency_s} s cannot be kept to", "give a positive number of seconds")
     if wanted == "energy":
         _require_watts(site)
-    model = StageModel(graph, site)
+    model = StageModel(graph, site, conv_splits="none")
     counts = range(1, len(site.devices) + 1) if every else [len(site.devices)]
-    if exact is None:
-        exact = count_steps(model) <= MOST_STEPS
-    planner_class = ExactPlanner if exact else BoundedPlanner
-    planner = planner_class(model, wanted, max_latency_s)
+    planner: ExactPlanner | BoundedPlanner
+    space = None if exact is False else search_space(model, wanted, max_latency_s, conv_splits=conv_splits)
+    if space is None or (exact is None and space.steps > MOST_STEPS):
+        planner = BoundedPlanner(model, wanted, max_latency_s, conv_splits=conv_splits)
+    else:
+        planner = ExactPlanner(space, wanted, max_latency_s)
     found = {count + 1: planned for count, planned in planner.plans(list(counts)).items()}
     if len(site.devices) + 1 not in found:
         raise no_plan(graph, site, wanted, max_latency_s)

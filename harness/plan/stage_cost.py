@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from harness.models.graph import Conv2D, ModelGraph
 from harness.models.split import Split
@@ -26,8 +26,7 @@ _LESS: Final = 1 - 1e-9
 ConvSplits = Literal["all", "needed", "none"]
 
 
-@dataclass(frozen=True)
-class Cut:
+class Cut(NamedTuple):
     """The layers of a stage, and how its neighbours and itself are split.
 
     Attributes:

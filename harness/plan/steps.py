@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from harness.models.split import Split
 from harness.plan.cuts import WHOLE, Way, cut_points, may_follow
@@ -21,8 +21,7 @@ MOST_STEPS: Final = 60_000
 """Steps of an exact search; a farm that needs more is planned within bounds."""
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """Where a chain of stages has come to: the next stage begins at a layer, behind one that is split so."""
 
     layer: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.models.graph import FRAME, ModelGraph, Shape
 from harness.models.split import Split, part_span
@@ -17,8 +18,7 @@ from harness.partition.split import Box, made_shape, own_box
 from harness.plan.cuts import WHOLE, Way
 
 
-@dataclass(frozen=True, order=True)
-class Reading:
+class Reading(NamedTuple):
     """How the next stage takes a tensor.
 
     Attributes:
