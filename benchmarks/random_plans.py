@@ -8,7 +8,8 @@ from random import Random
 
 from harness.models.graph import ModelGraph
 from harness.plan.assignment import Assignment, Stage
-from harness.plan.cuts import Way, candidate_ways, cut_points, may_follow
+from harness.plan.cuts import candidate_ways, cut_points, may_follow
+from harness.plan.way import Way
 
 _COLUMNS = 4
 
@@ -38,11 +39,13 @@ def random_assignment(graph: ModelGraph, devices: int, random: Random) -> Assign
                 replicas[at] += 1
                 left -= parts[at]
         numbers = iter(range(devices))
+        held = [
+            tuple(tuple(next(numbers) for _ in range(way.parts)) for _ in range(count))
+            for way, count in zip(ways, replicas, strict=True)
+        ]
         stages = [
-            Stage(
-                begin, end, way.parts, tuple(tuple(next(numbers) for _ in range(way.parts)) for _ in range(count)), way.split
-            )
-            for (begin, end), way, count in zip(runs, ways, replicas, strict=True)
+            Stage(begin, end, way.parts, devices_of, way.split)
+            for (begin, end), way, devices_of in zip(runs, ways, held, strict=True)
         ]
         return Assignment(graph.name, tuple(stages))
 

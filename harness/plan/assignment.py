@@ -8,7 +8,7 @@ from harness.models.graph import ModelGraph
 from harness.models.split import Split
 from harness.partition.paper import named_partition, partition, partition_names
 from harness.partition.partition import Partition, Role
-from harness.plan.cuts import Way
+from harness.plan.way import Way
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from typing import Final
 
 from harness.plan.assignment import Assignment, Stage
 from harness.plan.cost import cuts_of
-from harness.plan.stage_cost import Cut, StageModel
+from harness.plan.stage_cost import StageModel
 from harness.plan.steps import State, stages_from, state_after
+from harness.plan.way import Cut
 
 _STEP: Final = 1.005
 """Ratio of one period to the next, with devices of one kind."""

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 
 from harness.models.graph import ModelGraph
 from harness.plan.assignment import Assignment, partition_of
-from harness.plan.cuts import WHOLE
 from harness.plan.plan import QUEUE_FRAMES
 from harness.plan.site import Site
-from harness.plan.stage_cost import Cut, NodeCost, StageCost, StageModel, reading_of, stage_cost
-from harness.plan.traffic import Reading
+from harness.plan.stage_cost import NodeCost, StageCost, StageModel, stage_cost
+from harness.plan.way import WHOLE, Cut, Reading, reading_of
 
 
 @dataclass(frozen=True)

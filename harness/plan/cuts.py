@@ -3,41 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from harness.models.graph import FRAME, Conv2D, Dense, Flatten, MaxPool2D, ModelGraph, Rescale
 from harness.models.split import Split
 from harness.partition.split import require_split
+from harness.plan.way import WHOLE, Way
 
 MOST_PARTS: Final = 16
 """More column parts than this send more copies than they save."""
 CONV_PARTS: Final = (2, 3, 4)
 """Into how many parts convolutions are split: each number more multiplies the plans that have to be looked at."""
-
-
-class Way(NamedTuple):
-    """How a role is split.
-
-    Attributes:
-        parts: how many; 1 is the whole.
-        split: along which axis parts differ; stays as it is where there is one part.
-    """
-
-    parts: int = 1
-    split: Split = Split.COLUMNS
-
-    @property
-    def of_convolutions(self) -> bool:
-        """Whether it splits convolutions."""
-        return self.parts > 1 and self.split is not Split.COLUMNS
-
-    @property
-    def cuts_inputs(self) -> bool:
-        """Whether each part reads something of its own (as `Role.cuts_inputs`)."""
-        return self.parts > 1 and self.split in {Split.ROWS, Split.INPUT_CHANNELS}
-
-
-WHOLE: Final = Way()
 
 
 def cut_points(graph: ModelGraph) -> tuple[int, ...]:

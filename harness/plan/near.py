@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from harness.plan.objective import Objective
 from harness.plan.site import Site
-from harness.plan.stage_cost import Cut, StageModel
+from harness.plan.stage_cost import StageModel
 from harness.plan.steps import MOST_STEPS, Counts, Stages, State, count_steps, stages_from, state_after
+from harness.plan.way import Cut
 
 _SAME: Final = 1e-8
 Floats = npt.NDArray[np.float64]
@@ -161,7 +162,9 @@ def _costs(model: StageModel, cuts: Sequence[Cut]) -> dict[tuple[int, ...], Floa
     return found
 
 
-def _by_layer(stages: Sequence[tuple[State, Sequence[Cut]]], states: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+def _by_layer(
+    stages: Sequence[tuple[State, Sequence[Cut]]], states: npt.NDArray[np.int64]
+) -> list[npt.NDArray[np.int64]]:
     """Numbers of stages by the layer of one of their states, in the order of the layers; the end comes last."""
     layers = np.array([*(state.layer for state, _ in stages), math.inf])
     of = layers[states]

@@ -10,53 +10,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal
 
-from harness.models.graph import Conv2D, ModelGraph
-from harness.models.split import Split
-from harness.partition.split import Box
-from harness.plan.cuts import WHOLE, Way, candidate_ways
+from harness.models.graph import ModelGraph
+from harness.plan.cuts import candidate_ways
 from harness.plan.site import FarmDevice, Site
-from harness.plan.traffic import Reading, Traffic, part_blocks, part_features, traffic
+from harness.plan.traffic import Crossings, Traffic, part_blocks, part_features
+from harness.plan.way import WHOLE, Cut, Way
 from harness.profile.times import BlockTime, BlockTimes
 
 _LEAST_S: Final = 1e-9
 """No device takes more than a billion frames per second."""
 _LESS: Final = 1 - 1e-9
 ConvSplits = Literal["all", "needed", "none"]
-
-
-class Cut(NamedTuple):
-    """The layers of a stage, and how its neighbours and itself are split.
-
-    Attributes:
-        begin: number of the first layer.
-        end: number behind the last one.
-        way: how it is split.
-        before: how the stage before is split; the whole for the initial.
-        after: how the next stage takes its output; the whole for the initial.
-    """
-
-    begin: int
-    end: int
-    way: Way = WHOLE
-    before: Way = WHOLE
-    after: Reading = Reading()
-
-    @property
-    def parts(self) -> int:
-        """Into which it is split."""
-        return self.way.parts
-
-    @property
-    def reading(self) -> Reading:
-        """How it takes its input."""
-        return reading_of(self.way, self.end)
-
-
-def reading_of(way: Way, end: int) -> Reading:
-    """How a stage takes its input; where it ends matters to rows alone."""
-    return Reading(way, end if way.parts > 1 and way.split is Split.ROWS else 0)
 
 
 @dataclass(frozen=True)
@@ -119,8 +85,7 @@ class StageModel:
         self._nodes: dict[tuple[int, Cut], NodeCost] = {}
         self._blocks: dict[tuple[int, int, int, Way], BlockTime] = {}
         self._features: dict[tuple[int, int, Way], list[dict[str, dict[str, float]]]] = {}
-        self._read: dict[tuple[int, Reading], tuple[Box, ...]] = {}
-        self._traffic: dict[tuple[int, Way, Reading], Traffic] = {}
+        self._crossings = Crossings(graph)
         self._ways: dict[tuple[int, int], tuple[Way, ...]] = {}
         self._kind = {number: kind for kind, numbers in enumerate(site.kinds) for number in numbers}
         for numbers in site.kinds:
@@ -172,11 +137,11 @@ class StageModel:
 
     def incoming(self, cut: Cut) -> Traffic:
         """What a stage takes for a frame."""
-        return self._crossing(cut.begin, cut.before, cut.reading)
+        return self._crossings.at(cut.begin, cut.before, cut.reading)
 
     def outgoing(self, cut: Cut) -> Traffic:
         """What a stage sends for a frame."""
-        return self._crossing(cut.end, cut.way, cut.after)
+        return self._crossings.at(cut.end, cut.way, cut.after)
 
     def node(self, kind: int, cut: Cut) -> NodeCost:
         """One device of a kind in a stage."""
@@ -238,27 +203,6 @@ class StageModel:
         if key not in self._features:
             self._features[key] = [part_features(block) for block in part_blocks(self.graph, begin, end, way)]
         return self._features[key]
-
-    def _crossing(self, begin: int, before: Way, reading: Reading) -> Traffic:
-        key = (begin, before, reading)
-        if key not in self._traffic:
-            self._traffic[key] = traffic(self.graph, begin, before, reading, self._boxes_read(begin, reading))
-        return self._traffic[key]
-
-    def _boxes_read(self, begin: int, reading: Reading) -> tuple[Box, ...]:
-        """Which of its input each part of a stage reads, where they differ."""
-        if not reading.way.cuts_inputs:
-            return ()
-        key = (begin, reading)
-        if key not in self._read:
-            # Parts by input channels end with their convolution, before which a rescaling may stand.
-            end = reading.end or next(n for n in range(begin, len(self.names)) if self._is_convolution(n)) + 1
-            blocks = part_blocks(self.graph, begin, end, reading.way)
-            self._read[key] = tuple(block.box(block.inputs[0]) for block in blocks)
-        return self._read[key]
-
-    def _is_convolution(self, number: int) -> bool:
-        return isinstance(self.graph.layers[number], Conv2D)
 
     def _node(self, kind: int, cut: Cut) -> NodeCost:
         device, _ = self._times[kind]

@@ -9,9 +9,9 @@ from itertools import product
 from typing import Final, Literal, NamedTuple
 
 from harness.models.split import Split
-from harness.plan.cuts import WHOLE, Way, cut_points, may_follow
-from harness.plan.stage_cost import Cut, NodeCost, StageCost, StageModel, reading_of, stage_cost
-from harness.plan.traffic import Reading
+from harness.plan.cuts import cut_points, may_follow
+from harness.plan.stage_cost import NodeCost, StageCost, StageModel, stage_cost
+from harness.plan.way import WHOLE, Cut, Reading, Way, reading_of
 
 Additive = Literal["shared", "latency", "dynamic"]
 """What adds up over stages: time of what all share, latency of a frame, energy beyond idling."""

@@ -8,26 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from harness.models.graph import FRAME, ModelGraph, Shape
+from harness.models.graph import FRAME, Conv2D, ModelGraph, Shape
 from harness.models.split import Split, part_span
 from harness.partition.block import Block
 from harness.partition.message import meeting
 from harness.partition.split import Box, made_shape, own_box
-from harness.plan.cuts import WHOLE, Way
-
-
-class Reading(NamedTuple):
-    """How the next stage takes a tensor.
-
-    Attributes:
-        way: how it is split.
-        end: number behind its last layer where parts are rows, since the halo depends on all its layers; else 0.
-    """
-
-    way: Way = WHOLE
-    end: int = 0
+from harness.plan.way import Reading, Way
 
 
 @dataclass(frozen=True)
@@ -76,6 +63,39 @@ def part_features(block: Block) -> dict[str, dict[str, float]]:
         }
         for name in block.layers
     }
+
+
+class Crossings:
+    """Traffic at every place of a model, counted once.
+
+    Args:
+        graph: the model.
+    """
+
+    def __init__(self, graph: ModelGraph) -> None:
+        self._graph = graph
+        self._read: dict[tuple[int, Reading], tuple[Box, ...]] = {}
+        self._found: dict[tuple[int, Way, Reading], Traffic] = {}
+
+    def at(self, begin: int, before: Way, reading: Reading) -> Traffic:
+        """What crosses before a layer; arguments are those of `traffic`."""
+        key = (begin, before, reading)
+        if key not in self._found:
+            self._found[key] = traffic(self._graph, begin, before, reading, self._boxes_read(begin, reading))
+        return self._found[key]
+
+    def _boxes_read(self, begin: int, reading: Reading) -> tuple[Box, ...]:
+        """Which of its input each part of a stage reads, where they differ."""
+        if not reading.way.cuts_inputs:
+            return ()
+        key = (begin, reading)
+        if key not in self._read:
+            # Parts by input channels end with their convolution, before which a rescaling may stand.
+            layers = self._graph.layers
+            end = reading.end or next(n for n in range(begin, len(layers)) if isinstance(layers[n], Conv2D)) + 1
+            blocks = part_blocks(self._graph, begin, end, reading.way)
+            self._read[key] = tuple(block.box(block.inputs[0]) for block in blocks)
+        return self._read[key]
 
 
 def traffic(graph: ModelGraph, begin: int, before: Way, reading: Reading, read: Sequence[Box]) -> Traffic:
