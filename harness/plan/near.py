@@ -2,7 +2,8 @@
 
 Splits of convolutions make many stages, of which few lie on a way that is as quick as wanted. The least latency from
 the frame to each state, and from each state to the result, on every number of devices, tells them: one replica of each
-stage is enough for that, since a further one makes no frame quicker. What is left out is in no plan that could be chosen.
+stage is enough for that, since a further one makes no frame quicker. No plan that could be chosen needs what is left
+out.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ import numpy.typing as npt
 from harness.plan.objective import Objective
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import MOST_STEPS, Counts, Stages, State, count_steps, stages_from, state_after
+from harness.plan.steps import MOST_STEPS, Counts, Stages, count_steps, stages_from, state_after
 from harness.plan.way import Cut
 
 _SAME: Final = 1e-8
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -124,11 +126,11 @@ def _lateness(model: StageModel, stages: Stages, limit_s: float) -> dict[Cut, fl
     into = _by_layer(stages, targets)
     for chosen in into:
         for size in np.unique(parts[chosen]):
-            for counts in vectors(site, int(size)):
+            for counts in _vectors(site, int(size)):
                 _reach(there, targets, sources, chosen[parts[chosen] == size], counts, costs)
     for chosen in reversed(_by_layer(stages, sources)):
         for size in np.unique(parts[chosen]):
-            for counts in vectors(site, int(size)):
+            for counts in _vectors(site, int(size)):
                 _reach(back, sources, targets, chosen[parts[chosen] == size], counts, costs)
     return _late(
         [cut for _, _, cut in chain],
@@ -139,7 +141,7 @@ def _lateness(model: StageModel, stages: Stages, limit_s: float) -> dict[Cut, fl
     )
 
 
-def vectors(site: Site, parts: int) -> Iterator[Counts]:
+def _vectors(site: Site, parts: int) -> Iterator[Counts]:
     """Devices of each kind that make one replica."""
     sizes = (range(min(len(kind), parts) + 1) for kind in site.kinds)
     return (counts for counts in product(*sizes) if sum(counts) == parts)
@@ -162,9 +164,7 @@ def _costs(model: StageModel, cuts: Sequence[Cut]) -> dict[tuple[int, ...], Floa
     return found
 
 
-def _by_layer(
-    stages: Sequence[tuple[State, Sequence[Cut]]], states: npt.NDArray[np.int64]
-) -> list[npt.NDArray[np.int64]]:
+def _by_layer(stages: Stages, states: Numbers) -> list[Numbers]:
     """Numbers of stages by the layer of one of their states, in the order of the layers; the end comes last."""
     layers = np.array([*(state.layer for state, _ in stages), math.inf])
     of = layers[states]
@@ -173,9 +173,9 @@ def _by_layer(
 
 def _reach(
     least: Floats,
-    to: npt.NDArray[np.int64],
-    come: npt.NDArray[np.int64],
-    chosen: npt.NDArray[np.int64],
+    to: Numbers,
+    come: Numbers,
+    chosen: Numbers,
     counts: Counts,
     costs: dict[tuple[int, ...], Floats],
 ) -> None:
@@ -183,7 +183,7 @@ def _reach(
     seconds = costs[tuple(kind for kind, count in enumerate(counts) if count)][chosen]
     taken = tuple(slice(0, size - count) for size, count in zip(least.shape[1:], counts, strict=True))
     given = tuple(slice(count, None) for count in counts)
-    new = least[(come[chosen], *taken)] + seconds.reshape(-1, *(1 for _ in counts))
+    new = least[come[chosen]][(slice(None), *taken)] + seconds.reshape(-1, *(1 for _ in counts))
     old = least[(slice(None), *given)]
     np.minimum.at(old, to[chosen], new)
 

@@ -17,10 +17,12 @@ from harness.plan.stage_cost import StageModel
 from harness.plan.steps import MOST_STEPS
 
 
-def no_plan(graph: ModelGraph, site: Site, objective: Objective, max_latency_s: float | None) -> FarmError:
+def no_plan(
+    graph: ModelGraph, site: Site, objective: Objective, max_latency_s: float | None, *, conv_splits: bool = True
+) -> FarmError:
     """Why there is none, and the nearest that there is, as an error to raise."""
     count = len(site.devices) + 1
-    quickest = None if max_latency_s is None else _quickest_s(graph, site)
+    quickest = None if max_latency_s is None else _quickest_s(graph, site, conv_splits=conv_splits)
     if quickest is not None:
         return FarmError(
             f"no plan of {graph.name} on {count} devices answers within {max_latency_s:g} s",
@@ -79,9 +81,9 @@ def _more(graph: ModelGraph, site: Site, objective: Objective) -> str:
     return "give more of them, or larger ones"
 
 
-def _quickest_s(graph: ModelGraph, site: Site) -> float | None:
+def _quickest_s(graph: ModelGraph, site: Site, *, conv_splits: bool) -> float | None:
     """The least latency on these devices; None where nothing runs, or the site is too large to say."""
-    space = search_space(StageModel(graph, site, conv_splits="none"), "latency", None)
+    space = search_space(StageModel(graph, site, conv_splits="none"), "latency", None, conv_splits=conv_splits)
     if space.steps > MOST_STEPS:
         return None
     found = ExactPlanner(space, "latency", None).plans([len(site.devices)])

@@ -14,7 +14,7 @@ from harness.plan.nearest import no_plan
 from harness.plan.objective import Objective, Planned, objective_called
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel, dynamic_w
-from harness.plan.steps import MOST_STEPS
+from harness.plan.steps import MOST_STEPS, count_steps
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,33 @@ def plan_model(
         _require_watts(site)
     model = StageModel(graph, site, conv_splits="none")
     counts = range(1, len(site.devices) + 1) if every else [len(site.devices)]
-    planner: ExactPlanner | BoundedPlanner
-    space = None if exact is False else search_space(model, wanted, max_latency_s, conv_splits=conv_splits)
-    if space is None or (exact is None and space.steps > MOST_STEPS):
-        planner = BoundedPlanner(model, wanted, max_latency_s, conv_splits=conv_splits)
+    if exact is None:
+        exact = count_steps(model) <= MOST_STEPS
+    if exact:
+        plans = _exact_plans(model, wanted, max_latency_s, list(counts), conv_splits=conv_splits)
     else:
-        planner = ExactPlanner(space, wanted, max_latency_s)
-    found = {count + 1: planned for count, planned in planner.plans(list(counts)).items()}
-    if len(site.devices) + 1 not in found:
-        raise no_plan(graph, site, wanted, max_latency_s)
+        plans = BoundedPlanner(model, wanted, max_latency_s, conv_splits=conv_splits).plans(list(counts))
+    if len(site.devices) not in plans:
+        raise no_plan(graph, site, wanted, max_latency_s, conv_splits=conv_splits)
+    found = {count + 1: planned for count, planned in plans.items()}
     return PlanResult(graph, site, wanted, max_latency_s, found)
+
+
+def _exact_plans(
+    model: StageModel, objective: Objective, max_latency_s: float | None, counts: list[int], *, conv_splits: bool
+) -> dict[int, Planned]:
+    """Number of computing devices -> plan, where there is one."""
+    done: dict[int, Planned] = {}
+    if max_latency_s is not None and objective != "latency":
+        # What is best without a bound and keeps to it is best with it, and is found among fewer stages.
+        space = search_space(model, objective, None, conv_splits=conv_splits)
+        free = ExactPlanner(space, objective, None).plans(counts)
+        done = {count: one for count, one in free.items() if one.prediction.latency_s <= max_latency_s}
+    left = [count for count in counts if count not in done]
+    if left:
+        space = search_space(model, objective, max_latency_s, conv_splits=conv_splits)
+        done |= ExactPlanner(space, objective, max_latency_s).plans(left)
+    return dict(sorted(done.items()))
 
 
 def _require_watts(site: Site) -> None:

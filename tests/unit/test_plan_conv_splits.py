@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -154,13 +155,13 @@ def test_random_plans_have_every_kind_of_split() -> None:
     """The control of what random assignments show: each kind of split stands beside each other one now and then."""
     graph, random = model("alexnet"), Random(1)
     plans = [random_assignment(graph, 15, random).stages for _ in range(600)]
-    pairs = {(a.split, b.split) for stages in plans for a, b in zip(stages, stages[1:], strict=False)}
+    pairs = {(a.split, b.split) for stages in plans for a, b in pairwise(stages)}
     beside = {(a, b) for a, b in pairs if Split.COLUMNS not in {a, b}}
     assert {a for a, _ in beside} | {b for _, b in beside} == set(Split) - {Split.COLUMNS}
 
 
 def test_what_is_looked_at() -> None:
-    """Rows from pool to pool, filters of a convolution with its pools, channels of one alone; equal numbers of parts."""
+    """Rows from pool to pool, filters of a convolution with its pools, channels of one alone; equal parts."""
     graph = model("alexnet")
 
     def splits(*layers: str) -> set[Split]:
@@ -200,7 +201,7 @@ def test_a_profile_without_a_fit_gives_no_parts() -> None:
 
 
 def test_parts_take_what_the_authors_measured() -> None:
-    """Three parts of VGG16's convolutions: within 5 % of the published times; nine by rows, published as tiles, 18 %."""
+    """Three parts of VGG16's convolutions: 5 % off the published times; nine by rows (published: tiles) 18 %."""
     found = {one.split: one for one in published_splits()}
     assert abs(found[Split.OUTPUT_CHANNELS].error) < 0.05
     assert abs(found[Split.INPUT_CHANNELS].error) < 0.05

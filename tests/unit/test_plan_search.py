@@ -120,7 +120,7 @@ def test_vgg16_on_eleven_devices_is_cut_as_in_the_paper() -> None:
 
 @pytest.mark.parametrize("name", ["alexnet-5", "alexnet-6"])
 def test_the_paper_cut_alexnet_for_the_latency_of_a_frame(name: str) -> None:
-    """Whole convolutions, over wires: the paper's cut of AlexNet is the quickest way of a frame; over WiFi it is not."""
+    """With whole convolutions the paper's cut of AlexNet is the quickest way of a frame over wires, not over WiFi."""
     cut = partition(name)
     site = pi_farm(cut.devices, "ethernet-100")
     wired = plan_model(cut.graph, site, objective="latency", every=False, conv_splits=False).best
