@@ -147,12 +147,12 @@ def _split(model: StageModel, stage: Stage, cut: Cut, slowest: NodeCost) -> str:
 
 
 def _again(model: StageModel, stage: Stage) -> str:
-    """What parts by rows do twice."""
+    """What parts by rows do more than the whole, since each computes its halo."""
     if stage.split is not Split.ROWS:
         return ""
     blocks = part_blocks(model.graph, stage.begin, stage.end, stage.way)
     whole = sum(model.graph.macs(name) for name in model.names[stage.begin : stage.end])
-    return f", {sum(block.macs for block in blocks) / whole - 1:.0%} of the work twice"
+    return f", {sum(block.macs for block in blocks) / whole - 1:.0%} more work in all for the halos"
 
 
 def _swapping(graph: ModelGraph, site: Site, stage: Stage, role: Role, slowest: NodeCost) -> str:

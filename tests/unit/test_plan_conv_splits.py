@@ -21,6 +21,7 @@ from harness.models.split import Split
 from harness.partition.paper import partition_for
 from harness.partition.partition import INITIAL, Partition
 from harness.partition.wire import Wire
+from harness.plan import near
 from harness.plan.assignment import partition_of
 from harness.plan.cost import cuts_of, predict
 from harness.plan.cuts import candidate_ways, may_follow
@@ -33,10 +34,14 @@ from harness.plan.objective import OBJECTIVES, Objective, score
 from harness.plan.planner import plan_model
 from harness.plan.stage_cost import StageModel
 from harness.plan.steps import stages_from
+from harness.plan.traffic import part_blocks, part_features
 from harness.plan.way import WHOLE, Way
 from harness.profile.shipped import shipped_profile
+from harness.profile.times import BlockTimes
 
 SECONDS = st.lists(st.floats(0.05, 2.0), min_size=len(PICTURES.layers), max_size=len(PICTURES.layers))
+BOUND_S = 0.535
+"""What AlexNet, whole on one Pi, just does not answer within over wires."""
 NETWORKS = st.sampled_from(
     [
         NO_NETWORK,
@@ -108,11 +113,11 @@ def test_what_the_search_leaves_out_matters_to_no_plan(network: str) -> None:
     graph, site = model("alexnet"), pi_farm(7, network)
     every = StageModel(graph, site, conv_splits="all")
     whole = Space(every, stages_from(every), complete=True)
-    near = search_space(StageModel(graph, site, conv_splits="none"), "latency", None)
-    assert near.complete
-    assert 0 < near.steps < whole.steps / 10
+    few = search_space(StageModel(graph, site, conv_splits="none"), "latency", None)
+    assert few.complete
+    assert 0 < few.steps < whole.steps / 10
     counts = range(1, 7)
-    plans, others = (ExactPlanner(space, "latency", None).plans(counts) for space in (near, whole))
+    plans, others = (ExactPlanner(space, "latency", None).plans(counts) for space in (few, whole))
     for count in counts:
         one, other = plans[count].prediction, others[count].prediction
         assert (one.latency_s, one.period_s) == pytest.approx((other.latency_s, other.period_s), rel=1e-7)
@@ -224,6 +229,47 @@ def test_a_split_is_written_read_and_explained(tmp_path: Path) -> None:
     path.write_text(json.dumps(assignments_document(result)))
     assert read_assignments(path, graph)[6] == result.best.assignment
     text = "\n".join(explain(result))
-    assert "stage1 (rescale to flatten) split in 2 by rows: 280 ms -> 238 ms each, 32% of the work twice" in text
+    assert (
+        "stage1 (rescale to flatten) split in 2 by rows: 280 ms -> 238 ms each, 32% more work in all for the halos"
+        in text
+    )
     # The control: a plan of whole convolutions says nothing of rows.
     assert "rows" not in "\n".join(explain(plan_model(graph, pi_farm(6))))
+
+
+def test_too_many_stages_are_searched_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a wide bound on the latency leaves too many stages, those of whole convolutions stay, and it is told."""
+    graph, site = model("alexnet"), pi_farm(12, "ethernet-100")
+    plain = StageModel(graph, site, conv_splits="none")
+    every = search_space(plain, "throughput", BOUND_S)
+    assert every.complete
+    most = (every.steps + search_space(plain, "throughput", None).steps) // 2
+    monkeypatch.setattr(near, "MOST_STEPS", most)
+    space = search_space(plain, "throughput", BOUND_S)
+    assert not space.complete
+    assert space.steps <= most
+    kept = {cut for _, cuts in space.stages for cut in cuts}
+    assert {cut for _, cuts in stages_from(plain) for cut in cuts} <= kept
+    bounded = plan_model(graph, site, max_latency_s=BOUND_S)
+    whole = plan_model(graph, site, max_latency_s=BOUND_S, conv_splits=False)
+    assert not bounded.best.exact
+    assert bounded.best.prediction.ips >= whole.best.prediction.ips * (1 - 1e-9)
+    assert bounded.best.prediction.latency_s <= BOUND_S
+
+
+@pytest.mark.parametrize("name", ["alexnet", "vgg16"])
+def test_a_single_part_is_the_whole(name: str) -> None:
+    """Times, weights and memory of the one part of an unsplit role are the whole's; those of a half are less."""
+    graph = model(name)
+    times = BlockTimes(shipped_profile("rpi3"), graph)
+    end = next(n for n, layer in enumerate(graph.layers) if layer.name == "flatten") + 1
+    layers = [layer.name for layer in graph.layers[:end]]
+    (whole,) = part_blocks(graph, 0, end, WHOLE)
+    found, known = times.part(part_features(whole)), times.block(layers)
+    assert found.seconds == pytest.approx(known.seconds)
+    assert (found.weight_bytes, found.memory_bytes) == (known.weight_bytes, known.memory_bytes)
+    for block in part_blocks(graph, 0, end, Way(2, Split.ROWS)):
+        half = times.part(part_features(block))
+        assert known.seconds / 2 < half.seconds < known.seconds
+        assert half.weight_bytes == known.weight_bytes, "each part by rows holds all weights"
+        assert half.memory_bytes < known.memory_bytes
