@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 
 from harness.farm.config import Address
-from harness.models.graph import FRAME, Dense, Flatten, ModelGraph, Rescale
+from harness.models.graph import FRAME, Conv2D, Dense, Flatten, MaxPool2D, ModelGraph, Rescale
 from harness.plan.assignment import Assignment, Stage
-from harness.plan.cuts import candidate_parts, cut_points
+from harness.plan.cuts import candidate_ways, cut_points, may_follow
 from harness.plan.network import Network, network_called
 from harness.plan.site import FarmDevice, Site
 from harness.profile.profile import Device, Fit, LayerFigure, ModelFigures, Profile, Swap
@@ -26,6 +26,20 @@ TINY = ModelGraph(
     ),
 )
 """Four layers, of which one can be split into 2, 3 or 6 parts."""
+PICTURES = ModelGraph(
+    "pictures",
+    "Pictures",
+    (8, 8, 2),
+    (
+        Conv2D("conv1", (FRAME,), filters=4, kernel_size=(3, 3)),
+        MaxPool2D("pool1", ("conv1",)),
+        Conv2D("conv2", ("pool1",), filters=5, kernel_size=(3, 3)),
+        Conv2D("conv3", ("conv2",), filters=3, kernel_size=(3, 3)),
+        Flatten("flat", ("conv3",)),
+        Dense("out", ("flat",), units=3, activation="softmax"),
+    ),
+)
+"""Six layers: two tiles of rows, convolutions to split by filters and channels, parts of unequal size."""
 NO_NETWORK = Network("none", 1e12, 0.0, 0.0, shared=False, source="made up")
 
 
@@ -37,18 +51,20 @@ def profile_of(
     memory_bytes: int = 10**6,
     watts: tuple[float, float] | None = (1.0, 5.0),
     swap_s_per_byte: float | None = None,
+    kinds: Sequence[str] = ("Dense", "Conv2D", "MaxPool2D", "Flatten"),
 ) -> Profile:
     """A profile with these seconds for the layers of a model; parts of dense layers need their share and a bit."""
     figures = tuple(
         LayerFigure(layer.name, 1, value, None, None, None, None, None, "measured", "made up")
         for layer, value in zip(graph.layers, seconds, strict=True)
     )
-    dense = Fit({"one": 1e-3, "parameters": 1e-3}, 2, None, None, "made up")
+    per = {"Dense": {"one": 1e-3, "parameters": 1e-3}, "Conv2D": {"one": 0.1, "macs": 1e-4, "input_bytes": 1e-4}}
+    fits = {kind: Fit(per.get(kind, {"one": 1e-3, "output_bytes": 1e-4}), 2, None, None, "made up") for kind in kinds}
     swap = None if swap_s_per_byte is None else Swap(swap_s_per_byte, "measured", "made up")
     idle_w, load_w = watts or (None, None)
     device = Device("Made up", 1, memory_bytes, 0, 2.0, idle_w, load_w, swap, {})
     models = {graph.name: ModelFigures(graph.digest(), figures, None, "")}
-    return Profile(name, device, models, {"Dense": dense})
+    return Profile(name, device, models, fits)
 
 
 def site_of(profiles: Sequence[Profile], network: Network = NO_NETWORK, *, shared_cores: int | None = None) -> Site:
@@ -74,15 +90,18 @@ def every_assignment(graph: ModelGraph, devices: int) -> Iterator[Assignment]:
     for chosen in product((False, True), repeat=len(inner)):
         borders = [0, *(point for point, cut in zip(inner, chosen, strict=True) if cut), points[-1]]
         runs = list(pairwise(borders))
-        for parts in product(*(candidate_parts(graph, names[begin:end]) for begin, end in runs)):
+        for ways in product(*(candidate_ways(graph, names[begin:end]) for begin, end in runs)):
+            if not all(may_follow(*pair) for pair in pairwise(ways)):
+                continue
+            parts = [way.parts for way in ways]
             for held in product(range(-1, len(runs)), repeat=devices):
                 groups = [[n for n, stage in enumerate(held) if stage == number] for number in range(len(runs))]
                 if any(not group or len(group) % split for group, split in zip(groups, parts, strict=True)):
                     continue
                 for replicas in product(*(list(groupings(g, p)) for g, p in zip(groups, parts, strict=True))):
                     stages = [
-                        Stage(begin, end, split, replica)
-                        for (begin, end), split, replica in zip(runs, parts, replicas, strict=True)
+                        Stage(begin, end, way.parts, replica, way.split)
+                        for (begin, end), way, replica in zip(runs, ways, replicas, strict=True)
                     ]
                     yield Assignment(graph.name, tuple(stages))
 

@@ -184,9 +184,8 @@ def _print(result: PlanResult, lines: list[str], more: OneMore) -> None:
         busy = max(prediction.busy[name] for name in names)
         layers = role.layers[0] if len(role.layers) == 1 else f"{role.layers[0]} .. {role.layers[-1]}"
         shown = ", ".join(names) if len(names) <= _ROWS else f"{names[0]} .. {names[-1]} ({len(names)})"
-        table.add_row(
-            role.name, layers, str(stage.parts), str(len(stage.replicas)), seconds(pace_s), f"{busy:.0%}", shown
-        )
+        parts = f"{stage.parts} {stage.split.replace('_', ' ')}" if stage.way.of_convolutions else str(stage.parts)
+        table.add_row(role.name, layers, parts, str(len(stage.replicas)), seconds(pace_s), f"{busy:.0%}", shown)
     console().print(table)
     for line in lines:
         click.echo(f"* {line}")

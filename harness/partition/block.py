@@ -71,12 +71,12 @@ class Block:
     @property
     def parameters(self) -> int:
         """Number of weights (float32) that this block holds."""
-        return sum(self._parameters(name) for name in self.layers)
+        return sum(self.layer_parameters(name) for name in self.layers)
 
     @property
     def macs(self) -> int:
         """Multiply-accumulates of this block for one frame, those in rows that a neighbour computes too included."""
-        return sum(self._macs(name) for name in self.layers)
+        return sum(self.layer_macs(name) for name in self.layers)
 
     def output_bytes(self, name: str) -> int:
         """Size in bytes of what this block makes of an output tensor (its own part only)."""
@@ -86,22 +86,23 @@ class Block:
         """Size in bytes of what this block reads of an input tensor."""
         return self._bytes(name)
 
-    def _bytes(self, name: str) -> int:
-        return self.graph.output_bytes(name) // math.prod(self.graph.shape(name)) * math.prod(self.shape(name))
-
-    def _macs(self, name: str) -> int:
-        """Of what the whole layer does: this part's outputs, and for each of them what it reads along the last axis."""
+    def layer_macs(self, name: str) -> int:
+        """Those of one layer: of what the whole does, this part's outputs, and for each what it reads of channels."""
         (read,) = self.graph.layer(name).inputs
         whole, own = ((shape(name), shape(read)[-1]) for shape in (self.graph.shape, self.shape))
         return self.graph.macs(name) * math.prod(own[0]) * own[1] // (math.prod(whole[0]) * whole[1])
 
-    def _parameters(self, name: str) -> int:
+    def layer_parameters(self, name: str) -> int:
+        """Weights of one layer that this block holds."""
         shapes = self.graph.parameter_shapes(name)
         held = weight_slices(shapes, self.part, self.parts, self.split)
         return sum(
             math.prod(len(range(*one.indices(size))) for one, size in zip(slices, shapes[key], strict=True))
             for key, slices in held.items()
         )
+
+    def _bytes(self, name: str) -> int:
+        return self.graph.output_bytes(name) // math.prod(self.graph.shape(name)) * math.prod(self.shape(name))
 
     def _check_layers(self) -> None:
         order = [layer.name for layer in self.graph.layers]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.models.graph import ModelGraph
+from harness.models.split import Split
 from harness.partition.paper import named_partition, partition, partition_names
 from harness.partition.partition import Partition, Role
+from harness.plan.way import Way
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,19 @@ class Stage:
         end: number behind the last one.
         parts: into which it is split.
         replicas: for each replica its devices, one for each part, as numbers into the site's devices.
+        split: along which axis parts differ; says nothing about one part.
     """
 
     begin: int
     end: int
     parts: int
     replicas: tuple[tuple[int, ...], ...]
+    split: Split = Split.COLUMNS
+
+    @property
+    def way(self) -> Way:
+        """How it is split."""
+        return Way(self.parts, self.split)
 
 
 @dataclass(frozen=True)
@@ -52,18 +61,18 @@ class Assignment:
 def partition_of(assignment: Assignment, graph: ModelGraph) -> Partition:
     """The partition that an assignment makes, with the paper's names of roles where its cuts are the paper's."""
     names = [layer.name for layer in graph.layers]
-    runs = [(tuple(names[stage.begin : stage.end]), stage.parts) for stage in assignment.stages]
+    runs = [(tuple(names[stage.begin : stage.end]), stage.way) for stage in assignment.stages]
     titles = next(
         (
             [role.name for role in known.roles]
             for known in map(partition, partition_names())
-            if [(role.layers, role.parts) for role in known.roles] == runs and known.graph == graph
+            if [(role.layers, Way(role.parts, role.split)) for role in known.roles] == runs and known.graph == graph
         ),
         [f"stage{number}" for number in range(1, len(runs) + 1)],
     )
     roles = tuple(
-        Role(title, layers, parts=parts, replicas=len(stage.replicas))
-        for title, (layers, parts), stage in zip(titles, runs, assignment.stages, strict=True)
+        Role(title, layers, parts=way.parts, replicas=len(stage.replicas), split=way.split)
+        for title, (layers, way), stage in zip(titles, runs, assignment.stages, strict=True)
     )
     return named_partition(graph, roles)
 
@@ -76,6 +85,6 @@ def assignment_of(cut: Partition) -> Assignment:
         for _ in range(role.replicas):
             replicas.append(tuple(range(number, number + role.parts)))
             number += role.parts
-        stages.append(Stage(begin, begin + len(role.layers), role.parts, tuple(replicas)))
+        stages.append(Stage(begin, begin + len(role.layers), role.parts, tuple(replicas), role.split))
         begin += len(role.layers)
     return Assignment(cut.graph.name, tuple(stages))

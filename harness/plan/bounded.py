@@ -10,13 +10,15 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Final
 
 from harness.plan.assignment import Assignment, Stage
-from harness.plan.stage_cost import Cut, StageModel
-from harness.plan.steps import State, stages_from
+from harness.plan.cost import cuts_of
+from harness.plan.stage_cost import StageModel
+from harness.plan.steps import State, stages_from, state_after
+from harness.plan.way import Cut
 
 _STEP: Final = 1.005
 """Ratio of one period to the next, with devices of one kind."""
@@ -127,10 +129,10 @@ def _chain(model: StageModel, order: Sequence[int]) -> list[tuple[State, list[_O
 def _option(model: StageModel, order: Sequence[int], numbers: Mapping[State, int], cut: Cut) -> _Option:
     last = cut.end == len(model.names)
     periods_s = [model.node_of(number, cut).period_s for number in order]
-    ends_s = [model.sending_s(cut.parts) if cut.begin == 0 else 0.0, model.receiving_s(cut) if last else 0.0]
+    ends_s = [model.sending_s(cut) if cut.begin == 0 else 0.0, model.receiving_s(cut) if last else 0.0]
     return _Option(
         cut=cut,
-        target=-1 if last else numbers[State(cut.end, cut.parts, cut.parts_after)],
+        target=-1 if last else numbers[state_after(cut)],
         shared_s=model.medium_s(cut) + (model.last_medium_s(cut) if last else 0.0),
         least_s=max(ends_s),
         longest_s=max((one for one in periods_s if one < math.inf), default=0.0),
@@ -164,7 +166,7 @@ def _assignment(model: StageModel, order: Sequence[int], way: _Way) -> Assignmen
     for cut, end in way.cuts:
         numbers = order[begin:end]
         replicas = tuple(tuple(numbers[at : at + cut.parts]) for at in range(0, len(numbers), cut.parts))
-        stages.append(Stage(cut.begin, cut.end, cut.parts, replicas))
+        stages.append(Stage(cut.begin, cut.end, cut.parts, replicas, cut.way.split))
         begin = end
     return Assignment(model.graph.name, tuple(stages))
 
@@ -174,8 +176,7 @@ def with_more_replicas(model: StageModel, assignment: Assignment, count: int) ->
     used = set(assignment.used)
     free = [number for number in model.site.kinds[0] if number not in used][: max(0, count - assignment.nodes)]
     stages = list(assignment.stages)
-    parts = [1, *(stage.parts for stage in stages), 1]
-    cuts = [Cut(s.begin, s.end, s.parts, parts[n], parts[n + 2]) for n, s in enumerate(stages)]
+    cuts = cuts_of(assignment)
     rates = [
         sum(1 / max(model.node_of(number, cut).period_s for number in replica) for replica in stage.replicas)
         for cut, stage in zip(cuts, stages, strict=True)
@@ -188,5 +189,5 @@ def with_more_replicas(model: StageModel, assignment: Assignment, count: int) ->
             return Assignment(assignment.model, tuple(stages))
         taken, free = tuple(free[:needed]), free[needed:]
         stage = stages[slowest]
-        stages[slowest] = Stage(stage.begin, stage.end, stage.parts, (*stage.replicas, taken))
+        stages[slowest] = replace(stage, replicas=(*stage.replicas, taken))
         rates[slowest] += 1 / period_s

@@ -15,7 +15,8 @@ from harness.models.graph import ModelGraph
 from harness.plan.assignment import Assignment, partition_of
 from harness.plan.plan import QUEUE_FRAMES
 from harness.plan.site import Site
-from harness.plan.stage_cost import Cut, NodeCost, StageCost, StageModel, stage_cost
+from harness.plan.stage_cost import NodeCost, StageCost, StageModel, stage_cost
+from harness.plan.way import WHOLE, Cut, Reading, reading_of
 
 
 @dataclass(frozen=True)
@@ -143,9 +144,9 @@ def predict(
         latency_s=latency_s,
         in_flight=in_flight,
         p50_latency_s=max(latency_s, in_flight * period_s),
-        energy=_energy(model, site, assignment, costs, period_s),
+        energy=_energy(model, site, assignment, cuts, costs, period_s),
         links=_links(graph, assignment),
-        busy=_busy(model, site, assignment, nodes, ips),
+        busy=_busy(model, site, assignment, cuts, nodes, ips),
         medium_busy=medium_s * ips if site.network.shared else None,
         bottleneck=slowest,
         stage_periods_s=tuple(cost.period_s for cost in costs),
@@ -160,9 +161,10 @@ def predict(
 
 def cuts_of(assignment: Assignment) -> tuple[Cut, ...]:
     """The cut of each stage, which knows its neighbours."""
-    parts = [1, *(stage.parts for stage in assignment.stages), 1]
+    ways = [WHOLE, *(stage.way for stage in assignment.stages)]
+    takers = [*(reading_of(stage.way, stage.end) for stage in assignment.stages), Reading()]
     return tuple(
-        Cut(stage.begin, stage.end, stage.parts, parts[number], parts[number + 2])
+        Cut(stage.begin, stage.end, stage.way, ways[number], takers[number + 1])
         for number, stage in enumerate(assignment.stages)
     )
 
@@ -172,12 +174,12 @@ def _bounds(
 ) -> dict[str, float]:
     """Everything that can set the pace, in words -> seconds from one frame to the next."""
     bounds = {f"role {role}": cost.period_s for role, cost in zip(roles, costs, strict=True)}
-    bounds["the initial's sending"] = model.sending_s(cuts[0].parts)
+    bounds["the initial's sending"] = model.sending_s(cuts[0])
     bounds["the initial's receiving"] = model.receiving_s(cuts[-1])
     if site.network.shared:
         bounds[f"the shared medium {site.network.name}"] = _medium_s(model, cuts)
     if site.shared_cores is not None:
-        busy_s = sum(cost.busy_s for cost in costs) + model.initial_busy_s(cuts[0].parts, cuts[-1].parts)
+        busy_s = sum(cost.busy_s for cost in costs) + model.initial_busy_s(cuts[0], cuts[-1])
         bounds[f"the {site.shared_cores} cores that all nodes share"] = busy_s / site.shared_cores
     return bounds
 
@@ -187,11 +189,15 @@ def _medium_s(model: StageModel, cuts: tuple[Cut, ...]) -> float:
 
 
 def _energy(
-    model: StageModel, site: Site, assignment: Assignment, costs: list[StageCost], period_s: float
+    model: StageModel,
+    site: Site,
+    assignment: Assignment,
+    cuts: tuple[Cut, ...],
+    costs: list[StageCost],
+    period_s: float,
 ) -> Energy | None:
-    first, last = assignment.stages[0].parts, assignment.stages[-1].parts
     idle_w = [model.initial_idle_w, *(site.devices[number].profile.device.idle_w for number in assignment.used)]
-    dynamic_j = [model.initial_dynamic_j(first, last), *(cost.dynamic_j for cost in costs)]
+    dynamic_j = [model.initial_dynamic_j(cuts[0], cuts[-1]), *(cost.dynamic_j for cost in costs)]
     watts = [one for one in idle_w if one is not None]
     joules = [one for one in dynamic_j if one is not None]
     if len(watts) < len(idle_w) or len(joules) < len(dynamic_j) or math.isinf(period_s):
@@ -200,10 +206,14 @@ def _energy(
 
 
 def _busy(
-    model: StageModel, site: Site, assignment: Assignment, nodes: list[list[list[NodeCost]]], ips: float
+    model: StageModel,
+    site: Site,
+    assignment: Assignment,
+    cuts: tuple[Cut, ...],
+    nodes: list[list[list[NodeCost]]],
+    ips: float,
 ) -> dict[str, float]:
-    first, last = assignment.stages[0].parts, assignment.stages[-1].parts
-    busy = {site.initial.name: model.initial_busy_s(first, last) * ips}
+    busy = {site.initial.name: model.initial_busy_s(cuts[0], cuts[-1]) * ips}
     for stage, replicas in zip(assignment.stages, nodes, strict=True):
         rates = [1 / max(node.period_s for node in replica) for replica in replicas]
         for numbers, replica, rate in zip(stage.replicas, replicas, rates, strict=True):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from harness.plan.cost import predict
+from harness.plan.near import Space
 from harness.plan.objective import Objective, Planned, score
 from harness.plan.search import Floats, Search, Solution
-from harness.plan.stage_cost import StageModel
 
 SAME: Final = 1 + 1e-9
 """Sums that were added in another order."""
@@ -22,19 +23,24 @@ class ExactPlanner:
     """Plans of a site that is small enough to be searched.
 
     Args:
-        model: costs of stages; its site is planned.
+        space: stages that plans may have, and what they cost.
         objective: what is looked for.
         max_latency_s: the longest way of a frame alone; None is any.
     """
 
-    def __init__(self, model: StageModel, objective: Objective, max_latency_s: float | None) -> None:
-        self._model = model
+    def __init__(self, space: Space, objective: Objective, max_latency_s: float | None) -> None:
+        self._model = space.model
+        self._complete = space.complete
         self._objective = objective
         self._most_s = math.inf if max_latency_s is None else max_latency_s * SAME
-        self._search = Search(model)
+        self._search = Search(space.model, space.stages)
 
     def plans(self, counts: Sequence[int]) -> dict[int, Planned]:
         """Number of computing devices -> plan, where there is one."""
+        found = self._plans(counts)
+        return found if self._complete else {count: replace(one, exact=False) for count, one in found.items()}
+
+    def _plans(self, counts: Sequence[int]) -> dict[int, Planned]:
         if not len(self._search.thresholds_s):
             return {}
         if self._objective == "energy":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.farm.config import Address
 from harness.models.graph import Dense, ModelGraph
+from harness.models.split import Split
 from harness.partition.partition import Role
 from harness.plan.assignment import Stage, partition_of
 from harness.plan.cost import cuts_of
@@ -14,7 +15,9 @@ from harness.plan.farm_file import loopback
 from harness.plan.objective import Planned, score
 from harness.plan.planner import PlanResult, plan_model
 from harness.plan.site import FarmDevice, Site
-from harness.plan.stage_cost import Cut, NodeCost, StageModel
+from harness.plan.stage_cost import NodeCost, StageModel
+from harness.plan.traffic import part_blocks
+from harness.plan.way import Cut
 
 _HELPS = 1.01
 """A further device helps where it makes the objective better by a per cent."""
@@ -128,15 +131,28 @@ def _split(model: StageModel, stage: Stage, cut: Cut, slowest: NodeCost) -> str:
     if stage.parts == 1:
         return f"whole: {seconds(slowest.compute_s)} a frame"
     kind = model.site.kinds.index(next(kind for kind in model.site.kinds if stage.replicas[0][0] in kind))
-    whole = model.node(kind, Cut(cut.begin, cut.end, 1, cut.parts_before, cut.parts_after))
+    whole = model.node(kind, Cut(cut.begin, cut.end))
     megabytes = whole.block.weight_bytes / 1e6
     memory = model.site.devices[stage.replicas[0][0]].memory_bytes / 1e9
     change = f"{seconds(whole.compute_s)} -> {seconds(slowest.compute_s)} each"
+    split = f"split in {stage.parts}"
+    if stage.way.of_convolutions:
+        split += f" by {stage.split.replace('_', ' ')}"
+        change += _again(model, stage)
     if math.isinf(whole.compute_s):
-        return f"split in {stage.parts}: {megabytes:,.0f} MB of weights do not fit {memory:g} GB"
+        return f"{split}: {megabytes:,.0f} MB of weights do not fit {memory:g} GB"
     if whole.block.swap_s > 0:
-        return f"split in {stage.parts}: {megabytes:,.0f} MB of weights swap on {memory:g} GB: {change}"
-    return f"split in {stage.parts}: {change}"
+        return f"{split}: {megabytes:,.0f} MB of weights swap on {memory:g} GB: {change}"
+    return f"{split}: {change}"
+
+
+def _again(model: StageModel, stage: Stage) -> str:
+    """What parts by rows do more than the whole, since each computes its halo."""
+    if stage.split is not Split.ROWS:
+        return ""
+    blocks = part_blocks(model.graph, stage.begin, stage.end, stage.way)
+    whole = sum(model.graph.macs(name) for name in model.names[stage.begin : stage.end])
+    return f", {sum(block.macs for block in blocks) / whole - 1:.0%} more work in all for the halos"
 
 
 def _swapping(graph: ModelGraph, site: Site, stage: Stage, role: Role, slowest: NodeCost) -> str:

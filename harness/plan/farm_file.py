@@ -13,6 +13,7 @@ from harness.errors import BadInputError, NotFoundError
 from harness.farm.config import INITIAL, INITIAL_PORT, NODE_PORT, SPARE, Address
 from harness.farm.planned_cut import PlannedCut, PlannedRole
 from harness.models.graph import ModelGraph
+from harness.models.split import Split
 from harness.plan.assignment import Assignment, Stage, partition_of
 from harness.plan.planner import PlanResult
 from harness.plan.site import FarmDevice, Site
@@ -103,7 +104,7 @@ def farm_document(graph: ModelGraph, site: Site, assignment: Assignment) -> dict
     for role, stage in zip(partition.roles, assignment.stages, strict=True):
         numbers = [number for replica in stage.replicas for number in replica]
         node[role.name] = [_text(site.devices[number].address, NODE_PORT) for number in numbers]
-        roles.append(PlannedRole(role.name, role.layers[0], role.layers[-1], role.parts, role.replicas))
+        roles.append(PlannedRole(role.name, role.layers[0], role.layers[-1], role.parts, role.replicas, role.split))
     used = set(assignment.used)
     spares = [device for number, device in enumerate(site.devices) if number not in used]
     if spares:
@@ -136,6 +137,7 @@ def assignments_document(result: PlanResult) -> dict[str, Any]:
                         "first": names[stage.begin],
                         "last": names[stage.end - 1],
                         "parts": stage.parts,
+                        **({"split": stage.split.value} if stage.way.of_convolutions else {}),
                         # Runs of numbers: a thousand plans of a thousand devices would fill a disk.
                         "devices": _runs([number for replica in stage.replicas for number in replica]),
                     }
@@ -208,7 +210,8 @@ def _stage(stage: dict[str, Any], names: list[str]) -> Stage:
     if parts < 1 or not numbers or len(numbers) % parts:
         raise ValueError(f"{len(numbers)} devices do not make replicas of {parts} parts")
     replicas = tuple(tuple(numbers[at : at + parts]) for at in range(0, len(numbers), parts))
-    return Stage(names.index(stage["first"]), names.index(stage["last"]) + 1, parts, replicas)
+    split = Split(stage.get("split", Split.COLUMNS))
+    return Stage(names.index(stage["first"]), names.index(stage["last"]) + 1, parts, replicas, split)
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:

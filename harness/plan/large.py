@@ -10,10 +10,11 @@ from harness.plan.assignment import Assignment
 from harness.plan.bounded import bounded_plans, with_more_replicas
 from harness.plan.cost import predict
 from harness.plan.exact import SAME, ExactPlanner
+from harness.plan.near import search_space
 from harness.plan.objective import Objective, Planned, score
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import MOST_STEPS, count_steps
+from harness.plan.steps import MOST_STEPS
 
 _SMALL: Final = 16
 """Devices that are searched exactly for the cuts of a farm that is too large to be."""
@@ -21,9 +22,19 @@ _EVERY: Final = 50
 
 
 class BoundedPlanner:
-    """Plans of a site that is too large to be searched exactly; arguments are those of `ExactPlanner`."""
+    """Plans of a site that is too large to be searched exactly.
 
-    def __init__(self, model: StageModel, objective: Objective, max_latency_s: float | None) -> None:
+    Args:
+        model: costs of stages without splits of convolutions, which are looked at on a few devices alone.
+        objective: what is looked for.
+        max_latency_s: the longest way of a frame alone; None is any.
+        conv_splits: whether convolutions may be split at all.
+    """
+
+    def __init__(
+        self, model: StageModel, objective: Objective, max_latency_s: float | None, *, conv_splits: bool = True
+    ) -> None:
+        self._conv_splits = conv_splits
         self._model = model
         self._objective = objective
         self._most_s = math.inf if max_latency_s is None else max_latency_s * SAME
@@ -50,11 +61,12 @@ class BoundedPlanner:
         # The cuts that are best on a few devices, with every further device as a replica.
         site = self._model.site
         few = Site(site.initial, site.devices[:_SMALL], site.network, site.shared_cores)
-        few_model = StageModel(self._model.graph, few)
-        if count_steps(few_model) > MOST_STEPS:
-            return
+        few_model = StageModel(self._model.graph, few, conv_splits="none")
         limit_s = None if math.isinf(self._most_s) else self._most_s
-        exact = ExactPlanner(few_model, self._objective, limit_s).plans(range(1, len(few.devices) + 1))
+        space = search_space(few_model, self._objective, limit_s, conv_splits=self._conv_splits)
+        if space.steps > MOST_STEPS:
+            return
+        exact = ExactPlanner(space, self._objective, limit_s).plans(range(1, len(few.devices) + 1))
         for planned in exact.values():
             yield planned.assignment
             if self._objective != "latency":

@@ -8,18 +8,21 @@ from itertools import pairwise
 from harness.errors import FarmError
 from harness.farm.config import Address
 from harness.models.graph import ModelGraph
-from harness.plan.cuts import candidate_parts, cut_points
+from harness.plan.cuts import cut_points
 from harness.plan.exact import ExactPlanner
+from harness.plan.near import search_space
 from harness.plan.objective import Objective
 from harness.plan.site import Site
-from harness.plan.stage_cost import Cut, StageModel
-from harness.plan.steps import MOST_STEPS, count_steps
+from harness.plan.stage_cost import StageModel
+from harness.plan.steps import MOST_STEPS
 
 
-def no_plan(graph: ModelGraph, site: Site, objective: Objective, max_latency_s: float | None) -> FarmError:
+def no_plan(
+    graph: ModelGraph, site: Site, objective: Objective, max_latency_s: float | None, *, conv_splits: bool = True
+) -> FarmError:
     """Why there is none, and the nearest that there is, as an error to raise."""
     count = len(site.devices) + 1
-    quickest = None if max_latency_s is None else _quickest_s(graph, site)
+    quickest = None if max_latency_s is None else _quickest_s(graph, site, conv_splits=conv_splits)
     if quickest is not None:
         return FarmError(
             f"no plan of {graph.name} on {count} devices answers within {max_latency_s:g} s",
@@ -33,26 +36,18 @@ def no_plan(graph: ModelGraph, site: Site, objective: Objective, max_latency_s: 
 
 def _too_large(graph: ModelGraph, site: Site) -> str:
     """The layer that fits no device in any number of parts, in words; "" where each fits some device."""
-    model = StageModel(graph, site)
+    model = StageModel(graph, site, conv_splits="all")
     points = cut_points(graph)
     for begin, end in pairwise(points):
-        layers = model.names[begin:end]
-        needs = {
-            parts: min(
-                (model.node(kind, Cut(begin, end, parts)).block.memory_bytes, kind) for kind in range(len(site.kinds))
-            )
-            for parts in candidate_parts(graph, layers)
-        }
-        runs = any(
-            model.node(kind, Cut(begin, end, parts)).block.seconds < math.inf
-            for parts in needs
-            for kind in range(len(site.kinds))
-        )
-        if not runs:
-            parts = max(needs)
-            split = f" even in {parts} parts" if parts > 1 else ""
+        ways = model.ways(begin, end)
+        blocks = {way: [model.block(kind, begin, end, way) for kind in range(len(site.kinds))] for way in ways}
+        if not any(block.seconds < math.inf for found in blocks.values() for block in found):
+            least = {way: min(block.memory_bytes for block in found) for way, found in blocks.items()}
+            way = min(least, key=lambda one: least[one])
+            split = f" even in {way.parts} parts" if way.parts > 1 else ""
             most = max(device.memory_bytes for device in site.devices)
-            return f"{layers[-1]}{split} needs {needs[parts][0] / 1e6:,.0f} MB, the largest has {most / 1e6:,.0f} MB"
+            layer = model.names[end - 1]
+            return f"{layer}{split} needs {least[way] / 1e6:,.0f} MB, the largest has {most / 1e6:,.0f} MB"
     return ""
 
 
@@ -78,18 +73,18 @@ def _more(graph: ModelGraph, site: Site, objective: Objective) -> str:
             type(model)(f"more {extra}", model.profile, model.memory_bytes, address, model.bandwidth_bytes_per_s)
         )
         grown = Site(site.initial, tuple(devices), site.network, site.shared_cores)
-        stages = StageModel(graph, grown)
-        if count_steps(stages) > MOST_STEPS:
+        space = search_space(StageModel(graph, grown, conv_splits="none"), objective, None)
+        if space.steps > MOST_STEPS:
             break
-        if ExactPlanner(stages, objective, None).plans([len(devices)]):
+        if ExactPlanner(space, objective, None).plans([len(devices)]):
             return f"the nearest plan takes {len(devices) + 1} devices"
     return "give more of them, or larger ones"
 
 
-def _quickest_s(graph: ModelGraph, site: Site) -> float | None:
+def _quickest_s(graph: ModelGraph, site: Site, *, conv_splits: bool) -> float | None:
     """The least latency on these devices; None where nothing runs, or the site is too large to say."""
-    stages = StageModel(graph, site)
-    if count_steps(stages) > MOST_STEPS:
+    space = search_space(StageModel(graph, site, conv_splits="none"), "latency", None, conv_splits=conv_splits)
+    if space.steps > MOST_STEPS:
         return None
-    found = ExactPlanner(stages, "latency", None).plans([len(site.devices)])
+    found = ExactPlanner(space, "latency", None).plans([len(site.devices)])
     return min((planned.prediction.latency_s for planned in found.values()), default=None)

@@ -9,6 +9,7 @@ from harness.errors import BadInputError
 from harness.models.graph import ModelGraph
 from harness.plan.exact import ExactPlanner
 from harness.plan.large import BoundedPlanner
+from harness.plan.near import search_space
 from harness.plan.nearest import no_plan
 from harness.plan.objective import Objective, Planned, objective_called
 from harness.plan.site import Site
@@ -53,6 +54,7 @@ def plan_model(
     max_latency_s: float | None = None,
     exact: bool | None = None,
     every: bool = True,
+    conv_splits: bool = True,
 ) -> PlanResult:
     """Plan a model on a site.
 
@@ -63,6 +65,7 @@ def plan_model(
         max_latency_s: the longest that a frame alone may take; None is any.
         exact: search exactly or within bounds; None decides by the size.
         every: for every number of devices from 2 up; otherwise for all of them alone.
+        conv_splits: whether convolutions may be split.
 
     Returns:
         Assignments; there is always one on all devices.
@@ -77,16 +80,35 @@ def plan_model(
         raise BadInputError(f"a latency of {max_latency_s} s cannot be kept to", "give a positive number of seconds")
     if wanted == "energy":
         _require_watts(site)
-    model = StageModel(graph, site)
+    model = StageModel(graph, site, conv_splits="none")
     counts = range(1, len(site.devices) + 1) if every else [len(site.devices)]
     if exact is None:
         exact = count_steps(model) <= MOST_STEPS
-    planner_class = ExactPlanner if exact else BoundedPlanner
-    planner = planner_class(model, wanted, max_latency_s)
-    found = {count + 1: planned for count, planned in planner.plans(list(counts)).items()}
-    if len(site.devices) + 1 not in found:
-        raise no_plan(graph, site, wanted, max_latency_s)
+    if exact:
+        plans = _exact_plans(model, wanted, max_latency_s, list(counts), conv_splits=conv_splits)
+    else:
+        plans = BoundedPlanner(model, wanted, max_latency_s, conv_splits=conv_splits).plans(list(counts))
+    if len(site.devices) not in plans:
+        raise no_plan(graph, site, wanted, max_latency_s, conv_splits=conv_splits)
+    found = {count + 1: planned for count, planned in plans.items()}
     return PlanResult(graph, site, wanted, max_latency_s, found)
+
+
+def _exact_plans(
+    model: StageModel, objective: Objective, max_latency_s: float | None, counts: list[int], *, conv_splits: bool
+) -> dict[int, Planned]:
+    """Number of computing devices -> plan, where there is one."""
+    done: dict[int, Planned] = {}
+    if max_latency_s is not None and objective != "latency":
+        # What is best without a bound and keeps to it is best with it, and is found among fewer stages.
+        space = search_space(model, objective, None, conv_splits=conv_splits)
+        free = ExactPlanner(space, objective, None).plans(counts)
+        done = {count: one for count, one in free.items() if one.prediction.latency_s <= max_latency_s}
+    left = [count for count in counts if count not in done]
+    if left:
+        space = search_space(model, objective, max_latency_s, conv_splits=conv_splits)
+        done |= ExactPlanner(space, objective, max_latency_s).plans(left)
+    return dict(sorted(done.items()))
 
 
 def _require_watts(site: Site) -> None:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from harness.plan.assignment import Assignment, Stage
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import Additive, Counts, Step, stages_from, steps_of
+from harness.plan.steps import Additive, Counts, Stages, Step, steps_of
 
 _MOST_CELLS: Final = 40_000_000
 _IMPROVED: Final = 1e-12
@@ -51,16 +51,17 @@ class Search:
 
     Args:
         model: costs of stages; its site is searched.
+        stages: which stages plans may have.
     """
 
-    def __init__(self, model: StageModel) -> None:
+    def __init__(self, model: StageModel, stages: Stages) -> None:
         self.model = model
-        self.steps = steps_of(model)
+        self.steps = steps_of(model, stages)
         self.sizes = tuple(len(kind) for kind in model.site.kinds)
         self.thresholds_s: Floats = np.unique([step.period_s for step in self.steps])
         self._periods_s = np.array([step.period_s for step in self.steps])
         self._smaller_s = np.array([step.smaller_s for step in self.steps])
-        self._states = [state for state, _ in stages_from(model)]
+        self._states = [state for state, _ in stages]
 
     @property
     def most_thresholds(self) -> int:
@@ -221,5 +222,5 @@ def assignment_from(model: StageModel, steps: Sequence[Step]) -> Assignment:
         numbers = [free[kind].pop(0) for kind in order for _ in range(step.counts[kind])]
         parts = step.cut.parts
         replicas = tuple(tuple(numbers[begin : begin + parts]) for begin in range(0, len(numbers), parts))
-        stages.append(Stage(step.cut.begin, step.cut.end, parts, replicas))
+        stages.append(Stage(step.cut.begin, step.cut.end, parts, replicas, step.cut.way.split))
     return Assignment(model.graph.name, tuple(stages))

@@ -6,10 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from harness.plan.cuts import candidate_parts, cut_points
-from harness.plan.stage_cost import Cut, NodeCost, StageCost, StageModel, stage_cost
+from harness.models.split import Split
+from harness.plan.cuts import cut_points, may_follow
+from harness.plan.stage_cost import NodeCost, StageCost, StageModel, stage_cost
+from harness.plan.way import WHOLE, Cut, Reading, Way, reading_of
 
 Additive = Literal["shared", "latency", "dynamic"]
 """What adds up over stages: time of what all share, latency of a frame, energy beyond idling."""
@@ -19,13 +21,16 @@ MOST_STEPS: Final = 60_000
 """Steps of an exact search; a farm that needs more is planned within bounds."""
 
 
-@dataclass(frozen=True)
-class State:
-    """Where a chain of stages has come to: the next stage begins at a layer, is split so, and gets so many messages."""
+class State(NamedTuple):
+    """Where a chain of stages has come to: the next stage begins at a layer, behind one that is split so."""
 
     layer: int
-    parts_before: int
-    parts: int
+    before: Way
+    reading: Reading
+
+
+Stages = list[tuple[State, list[Cut]]]
+"""Each state, in the order of the layers, with the stages that may begin there."""
 
 
 @dataclass(frozen=True)
@@ -51,59 +56,71 @@ class Step:
     smaller_s: float
 
 
-def count_steps(model: StageModel) -> int:
+def count_steps(model: StageModel, stages: Stages | None = None) -> int:
     """Steps that `steps_of` would make, without making them."""
     sizes = math.prod(len(kind) + 1 for kind in model.site.kinds) - 1
-    return sizes * sum(len(cuts) for _, cuts in stages_from(model))
+    return sizes * sum(len(cuts) for _, cuts in stages or stages_from(model))
 
 
-def steps_of(model: StageModel) -> list[Step]:
+def steps_of(model: StageModel, stages: Stages) -> list[Step]:
     """Every stage that could be part of a plan, on every number of devices of each kind that runs it."""
-    found = stages_from(model)
-    numbers = {state: number for number, (state, _) in enumerate(found)}
+    numbers = {state: number for number, (state, _) in enumerate(stages)}
     vectors = [v for v in product(*(range(len(kind) + 1) for kind in model.site.kinds)) if any(v)]
     steps: list[Step] = []
-    for state, cuts in found:
+    for state, cuts in stages:
         for cut in cuts:
-            after = State(cut.end, cut.parts, cut.parts_after)
-            target = -1 if cut.end == len(model.names) else numbers[after]
+            target = -1 if cut.end == len(model.names) else numbers[state_after(cut)]
             steps += _steps(model, numbers[state], target, cut, vectors)
     return steps
 
 
-def stages_from(model: StageModel) -> list[tuple[State, list[Cut]]]:
-    """Each state, in the order of the layers, with the stages that may begin there."""
+def stages_from(model: StageModel) -> Stages:
+    """Every state of a model's plans, with every stage that may begin there."""
     points = cut_points(model.graph)
-    most = len(model.site.devices)
-    begins: dict[State, None] = {}
-    for parts in _parts_from(model, points, 0, most):
-        begins[State(0, 1, parts)] = None
+    readings = {begin: _readings(model, points, begin) for begin in points[:-1]}
+    begins = {begin: dict[State, None]() for begin in points[:-1]}
+    for reading in readings[0]:
+        begins[0][State(0, WHOLE, reading)] = None
     result = []
     for begin in points[:-1]:
-        for state in sorted((s for s in begins if s.layer == begin), key=lambda s: (s.parts_before, s.parts)):
-            cuts = []
+        for state in sorted(begins[begin], key=lambda one: (one.before, one.reading)):
+            way, cuts = state.reading.way, []
             for end in points:
-                if end <= begin or state.parts not in candidate_parts(model.graph, model.names[begin:end]):
+                if end <= begin or way not in model.ways(begin, end) or state.reading != reading_of(way, end):
                     continue
-                following = (1,) if end == points[-1] else _parts_from(model, points, end, most)
-                for parts_after in following:
-                    cuts.append(Cut(begin, end, state.parts, state.parts_before, parts_after))
+                following = (Reading(),) if end == points[-1] else readings[end]
+                for reading in following:
+                    if not may_follow(way, reading.way):
+                        continue
+                    cut = Cut(begin, end, way, state.before, reading)
+                    cuts.append(cut)
                     if end != points[-1]:
-                        begins[State(end, state.parts, parts_after)] = None
+                        begins[end][state_after(cut)] = None
             result.append((state, cuts))
     return result
 
 
-def _parts_from(model: StageModel, points: Sequence[int], begin: int, most: int) -> tuple[int, ...]:
-    """Into what any stage that begins at a layer can be split, with so many devices."""
+def state_after(cut: Cut) -> State:
+    """Where a chain has come to behind a stage.
+
+    A stage that is whole takes the same from parts that stand beside one another, whatever their axis.
+    """
+    summed = cut.way.split is Split.INPUT_CHANNELS
+    alike = cut.after.way == WHOLE and not summed
+    return State(cut.end, Way(cut.parts) if alike else cut.way, cut.after)
+
+
+def _readings(model: StageModel, points: Sequence[int], begin: int) -> tuple[Reading, ...]:
+    """How any stage that begins at a layer can take its input, with so many devices."""
+    most = len(model.site.devices)
     ends = [point for point in points if point > begin]
-    found = {parts for end in ends for parts in candidate_parts(model.graph, model.names[begin:end])}
-    return tuple(sorted(parts for parts in found if parts <= most))
+    found = {reading_of(way, end) for end in ends for way in model.ways(begin, end) if way.parts <= most}
+    return tuple(sorted(found))
 
 
 def _steps(model: StageModel, source: int, target: int, cut: Cut, vectors: Sequence[Counts]) -> Iterable[Step]:
     nodes = [model.node(kind, cut) for kind in range(len(model.site.kinds))]
-    ends = [model.sending_s(cut.parts)] if cut.begin == 0 else []
+    ends = [model.sending_s(cut)] if cut.begin == 0 else []
     if target < 0:
         ends.append(model.receiving_s(cut))
     least_s = max(ends, default=0.0)
@@ -165,5 +182,6 @@ def _shared_s(model: StageModel, cut: Cut, busy_s: float, *, last: bool) -> floa
         return model.medium_s(cut) + (model.last_medium_s(cut) if last else 0.0)
     if model.site.shared_cores is None:
         return 0.0
-    ends_s = model.site.network.message_s * ((cut.parts if cut.begin == 0 else 0) + (cut.parts if last else 0))
+    first = model.incoming(cut).messages if cut.begin == 0 else 0
+    ends_s = model.site.network.message_s * (first + (model.outgoing(cut).messages if last else 0))
     return (busy_s + ends_s) / model.site.shared_cores

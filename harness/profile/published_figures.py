@@ -105,6 +105,18 @@ CONV_CHANNELS_S: Final = {
 }
 """Raspberry Pi 3, convolution 5x5 with 64 filters over 100x100, by input channels (fc, CNN_*)."""
 
+VGG16_CONV_WHOLE_S: Final = 7.287
+"""Raspberry Pi 3: the 13 convolutions of VGG16, measured again (repository conv)."""
+VGG16_CONV_SPLITS_S: Final = {
+    "output_channels": (3, 3.620),
+    "input_channels": (3, 3.013),
+    "rows": (9, 1.113),
+}
+"""Split -> parts, and the slowest part of each of these convolutions, added up (repository conv).
+
+What stands under rows are nine tiles there, three by three, whose borders are shorter than those of nine stripes.
+"""
+
 WHOLE_S: Final = {
     "rpi3": {
         "alexnet": (0.5320994186401368, 0.5255578804016113, 0.5187104988098145),

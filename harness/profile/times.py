@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +13,7 @@ from harness.profile.profile import Basis, Profile
 
 WEIGHT_BYTES: Final = 4
 """float32."""
+_EXTRAPOLATED: Final[Basis] = "extrapolated"
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,37 @@ class BlockTimes:
         Raises:
             BadInputError: as for `layer`.
         """
-        graph, device = self.graph, self.profile.device
+        graph = self.graph
         times = [self.layer(layer, parts) for layer in layers]
         weights = sum(graph.parameters(layer) for layer in layers) // parts * WEIGHT_BYTES
         activations = max(activation_bytes(graph, layer, parts) for layer in layers)
+        return self._block(times, weights, activations, memory_bytes)
+
+    def part(self, features: Mapping[str, Mapping[str, float]], *, memory_bytes: int | None = None) -> BlockTime:
+        """What one part of consecutive layers asks of the device, however they are split.
+
+        Each layer's time is the whole layer's, scaled as the fit of its kind scales with what the part does of it.
+
+        Args:
+            features: layer -> what its time depends on (as `features_of`), of this part alone.
+            memory_bytes: of this device; None is that of the profile.
+
+        Raises:
+            BadInputError: there is no fit for a kind of layer.
+        """
+        times = [(self._scaled_s(layer, found), _EXTRAPOLATED) for layer, found in features.items()]
+        weights = int(sum(found["parameters"] for found in features.values())) * WEIGHT_BYTES
+        activations = int(max(found["input_bytes"] + found["output_bytes"] for found in features.values()))
+        return self._block(times, weights, activations, memory_bytes)
+
+    def knows_parts(self, layers: Sequence[str]) -> bool:
+        """Whether there is a fit for each of these layers, by which the time of a part can be told."""
+        return all(kind_of(self.graph, layer) in self.profile.fits for layer in layers)
+
+    def _block(
+        self, times: Sequence[tuple[float, Basis]], weights: int, activations: int, memory_bytes: int | None
+    ) -> BlockTime:
+        device = self.profile.device
         memory = device.memory_bytes if memory_bytes is None else memory_bytes
         needed = device.runtime_bytes + weights + activations
         room = max(0.0, (memory - device.runtime_bytes - activations) / device.weight_copies)
@@ -104,22 +132,27 @@ class BlockTimes:
         found = self._known.get((name, parts))
         if found is not None:
             return found.warm_s, found.basis
+        return self._scaled_s(name, features_of(self.graph, name, parts), parts), _EXTRAPOLATED
+
+    def _scaled_s(self, name: str, features: Mapping[str, float], parts: int | None = None) -> float:
         kind = kind_of(self.graph, name)
         fitted = self.profile.fits.get(kind)
         if fitted is None:
-            part = f" in {parts} parts" if parts > 1 else ""
+            part = "" if parts == 1 else f" in {parts} parts" if parts else " in parts"
             model, known = self.graph.name, ", ".join(self.profile.models) or "no model"
             raise BadInputError(
                 f"profile {self.profile.name} has no figure for {name}{part} of {model}, nor a fit for {kind}",
                 f"it knows {known}; make another: iot-farm profile {model} --out FILE.json",
             )
-        part_s = estimate_s(fitted, features_of(self.graph, name, parts))
+        part_s = estimate_s(fitted, features)
         whole = self._known.get((name, 1))
-        if whole is None or parts == 1:
-            return part_s, "extrapolated"
-        whole_s = estimate_s(fitted, features_of(self.graph, name))
-        # Where the fit says nothing, a part is taken to need its share.
-        return whole.warm_s * (part_s / whole_s if whole_s > 0 else 1 / parts), "extrapolated"
+        if whole is None:
+            return part_s
+        everything = features_of(self.graph, name)
+        whole_s = estimate_s(fitted, everything)
+        # Where the fit says nothing, a part is taken to need its share of what comes out.
+        share = part_s / whole_s if whole_s > 0 else features["output_bytes"] / everything["output_bytes"]
+        return whole.warm_s * share
 
 
 def activation_bytes(graph: ModelGraph, layer: str, parts: int = 1) -> int:
