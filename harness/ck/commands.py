@@ -54,7 +54,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
     percent = _percentage(GPU_MEMORY_VARIABLE, environ)
     declared = read_declared(Path(environ[DECLARED_VARIABLE])) if environ.get(DECLARED_VARIABLE) else None
     least_s = _seconds(SECONDS_VARIABLE, environ, 0.0)
-    wire = _wire(environ)
+    wire, emulate = _wire(environ), _emulation(environ)
     if key.partition is None:
         return RunOptions(
             model=key.model,
@@ -64,11 +64,11 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
             gpu_memory_percent=percent,
             least_s=least_s,
             wire=wire,
+            emulate=emulate,
             declared=declared,
         )
     name, farm_file = target_of_ck_run(environ)
     return RunOptions(
-        emulate=_emulation(environ),
         model=key.model,
         target_name=name,
         farm_file=farm_file,
@@ -76,6 +76,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
         frames=frames,
         least_s=least_s,
         wire=wire,
+        emulate=emulate,
         declared=declared,
     )
 

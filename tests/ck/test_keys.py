@@ -100,6 +100,18 @@ def test_options_of_a_farm_key(key, tmp_path):
     assert options_of(key.name, {"CK_TARGET_PATH": str(tmp_path), "WIRE": "fp16"}).wire == "fp16"
 
 
+def test_emulation_of_a_farm_key(tmp_path):
+    """EMULATE names device and network of a farm; what is none, and a single device, are refused."""
+    (tmp_path / "ip").write_text("{}")
+    farm, key = {"CK_TARGET_PATH": str(tmp_path)}, "benchmark-alexnet-farm-5-nodes"
+    assert options_of(key, farm).emulate is None
+    assert options_of(key, farm | {"EMULATE": "rpi3+wifi-n"}).emulate == "rpi3+wifi-n"
+    with pytest.raises(BadInputError, match="is not DEVICE"):
+        options_of(key, farm | {"EMULATE": "rpi3"})
+    with pytest.raises(BadInputError, match="--emulate is for farms"):
+        options_of("benchmark-alexnet-single-device-cpu", {"EMULATE": "rpi3+wifi-n"})
+
+
 @pytest.mark.parametrize("value", ["", "FP16", "int8", "fp16 ", "0"])
 def test_wrong_wire(value, tmp_path):
     """WIRE that names no encoding is refused with its value, and any rounding on a single device."""
