@@ -38,7 +38,7 @@ def _broken(record: dict) -> list[str]:
 
 def test_honest_run(farm: Farm) -> None:
     """Every result is right and none comes sooner than from Pis; energy follows the Pis' load; the record says so."""
-    record = _run(farm, "--frames", "12", "--warmup", "2", "--power", "virtual", "--idle", "2")
+    record = _run(farm, "--frames", "12", "--warmup", "2", "--power", "virtual", "--idle", "1.5")
     assert not _broken(record)
     assert record["emulated"] == EMULATION
     assert "protocol" not in record
