@@ -65,6 +65,8 @@ class Row:
         title: for people.
         devices: the source and sink included.
         protocol_ips: what the imitated protocol prints.
+        counted_ips: lowest and highest number of frames that lie in the protocol's own window, each counted once, per
+            second: what the corrected range is of the published window.
         right_share: share of its replies that are right.
         requests_ips: distinct verified frames per second, sent as the artifact sent.
         honest_ips: distinct verified frames per second, sent as this project sends.
@@ -80,6 +82,7 @@ class Row:
     title: str
     devices: int
     protocol_ips: float
+    counted_ips: tuple[float, float]
     right_share: float
     requests_ips: float
     honest_ips: float
@@ -110,6 +113,7 @@ def row_of(farm: Farm, entries: tuple[Published, ...], runs: Runs) -> Row:
         title=farm.title,
         devices=entries[0].devices,
         protocol_ips=protocol_ips,
+        counted_ips=(float(imitated["counted_ips"][0]), float(imitated["counted_ips"][1])),
         right_share=float(imitated["right_share"]),
         requests_ips=float(requests["ips"]),
         honest_ips=float(honest["ips"]),

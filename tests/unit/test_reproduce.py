@@ -30,9 +30,14 @@ def record(ips: float, *, status: str = "VALID", **more: Any) -> dict[str, Any]:
     return {"metrics": metrics, "verdict": {"status": status, "reasons": []}, "run": "9f3c", **more}
 
 
+def imitation(ips: float) -> dict[str, Any]:
+    """What the audit reads of the protocol: 19 intervals, in which lie 9 to 10 frames."""
+    return {"as_published_ips": ips, "right_share": 0.5, "counted_ips": [9 * ips / 19, 10 * ips / 19]}
+
+
 def runs(honest: float, requests: float, protocol: float) -> Runs:
     """Three records of a farm."""
-    imitated = record(protocol, status="INVALID", protocol={"as_published_ips": protocol, "right_share": 0.5})
+    imitated = record(protocol, status="INVALID", protocol=imitation(protocol))
     return Runs(record(honest), record(requests), imitated)
 
 
@@ -70,6 +75,7 @@ def test_a_row_holds_what_the_records_say() -> None:
     ck, paper = found.against
     assert (found.honest_ips, found.requests_ips, found.protocol_ips, found.problems) == (3.0, 2.7, 5.417, ())
     assert abs(ck.protocol_off) < 1e-3
+    assert found.counted_ips == pytest.approx(ck.corrected_ips, rel=1e-3)  # the same arithmetic as the correction's
     assert (ck.requests_off, ck.counting, paper.counting) == (0.0, "twice", "unverified")
     assert ck.honest_off == pytest.approx(3.0 / KNOWN[farm("alexnet-5").entries[0]].corrected["ips"][1] - 1)
     assert found.energy_arithmetic_j == pytest.approx(15.0 / 5.417)
