@@ -24,7 +24,6 @@ from harness.emulate.farm import EmulatedFarm
 from harness.emulate.published import PUBLISHED, REPLIES_PER_FRAME, Reply, run_name
 from harness.errors import FarmError
 from harness.initial import Initial, Payload
-from harness.partition.wire import Wire
 from harness.plan.plan import Plan
 from power.phases import PhaseName
 
@@ -295,7 +294,7 @@ class _FarmRun:
     def _check_warmup(self) -> None:
         wrong = self._ledger.frames_distinct - self._ledger.frames_verified
         # Who asked for less than float32 shall learn by how much it errs: the run goes on, and its verdict says so.
-        if wrong and self._options.precision == "f32" and self._options.wire is Wire.F32:
+        if wrong and self._options.precision == "f32":
             raise FarmError(
                 f"{wrong} of {self._ledger.frames_distinct} warm-up results differ from the single-device reference "
                 f"(largest error {self._ledger.largest_error:.1e}, tolerance {self._options.tolerance:.0e})",
