@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from harness.report.audit_figure import FarmRates, audit_svg
+from harness.report.audit_figure import FarmRates, audit_svg, in_words
 from harness.reproduce.claims import Judged
 from harness.reproduce.row import NEAR, NEAR_PUBLISHED, Against, Row
 
@@ -182,12 +182,7 @@ def _models(rows: Sequence[Row]) -> list[tuple[str, list[FarmRates]]]:
 
 def _image(title: str, rates: list[FarmRates]) -> tuple[str, str, str]:
     svg = base64.b64encode(audit_svg(rates, title)).decode()
-    words = "; ".join(
-        f"{one.label.replace(chr(10), ' ')}: published {one.published_ips:.3g}, protocol {one.protocol_ips:.3g}, "
-        f"requests {one.requests_ips:.3g}, this project {one.honest_ips:.3g}"
-        for one in rates
-    )
-    return title, f"data:image/svg+xml;base64,{svg}", words
+    return title, f"data:image/svg+xml;base64,{svg}", in_words(rates)
 
 
 def _figure(value: float | None) -> str:
