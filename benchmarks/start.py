@@ -36,8 +36,8 @@ READY_S, MEMORY_GB = 4.0, 2.6
 COMMAND_S = 0.1
 """What is aimed at: eleven devices of VGG16, ten of them nodes, and `iot-farm --help`."""
 
-_LIMIT_S = 300.0
 _FRAMES = 40
+"""Half of warm-up, half measured: the memory of nodes grew until then, and stood still for sixty more."""
 _APART_ROUNDS = 3
 """Rounds in which nodes start each for themselves, too: five times as long as all together, and no goal."""
 
@@ -89,15 +89,15 @@ class Starts:
         if self.partition != "vgg16-11":
             return []
         ready = self.spread(FORKED, lambda one: one.ready_s)
-        worst = max(max(one.pss_bytes, one.worked_pss_bytes or 0) for one in self.samples[FORKED])
+        memory = self.spread(FORKED, lambda one: max(one.pss_bytes, one.worked_pss_bytes or 0) / 1e9)
         return [
             Goal.of("vgg16-11: start to ready", ready, READY_S, at_least=False, unit=" s"),
-            Goal("vgg16-11: memory of all nodes, the most", worst / 1e9, MEMORY_GB, at_least=False, unit=" GB"),
+            Goal.of("vgg16-11: memory of all nodes after frames", memory, MEMORY_GB, at_least=False, unit=" GB"),
         ]
 
     def to_lines(self) -> list[str]:
         """A table in Markdown."""
-        headings = ["nodes", "ready, s", "CPU, s", "PSS, GB", "after 40 frames, GB", "RSS, GB"]
+        headings = ["nodes", "ready, s", "CPU, s", "PSS, GB", f"after {_FRAMES} frames, GB", "RSS, GB"]
         rows = []
         for way, samples in self.samples.items():
             worked = [one.worked_pss_bytes / 1e9 for one in samples if one.worked_pss_bytes is not None]
@@ -129,7 +129,7 @@ def measure_starts(name: str, repeats: int, folder: Path, say: Callable[[str], N
 
     Args:
         name: the paper's name of the cut.
-        repeats: rounds that count; memory after work is measured in the first of them.
+        repeats: rounds that count; memory after work is measured in each, of nodes of one process.
         folder: takes farm file, process lists and records.
         say: is told of every start.
 
@@ -149,7 +149,7 @@ def measure_starts(name: str, repeats: int, folder: Path, say: Callable[[str], N
         for way in list(WAYS) if number % 2 == 0 else list(WAYS)[::-1]:
             if way == APART and number >= _APART_ROUNDS:
                 continue
-            found = _start(file, name, WAYS[way], folder, works=number == 0)
+            found = _start(file, name, WAYS[way], folder, works=way == FORKED)
             samples[way].append(found)
             say(f"  {name}, {way}: ready after {found.ready_s:.2f} s, {found.pss_bytes / 1e9:.2f} GB")
     return Starts(name, sum(role.nodes for role in cut.roles), samples)
