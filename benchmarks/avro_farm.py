@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ class AvroFarm:
 
     Args:
         model: name in the catalogue.
-        partition: name of the cut.
+        partition: name of the cut; None where the farm's file holds one.
         farm_file: roles and addresses.
         seed: seed of the weights and of the frames.
         frames: frames of a slot.
         warmup: frames before those of a slot; None leaves it to the run.
         folder: takes the run records and the nodes' logs.
         runtime: what computes the blocks.
+        options: of both `farm up` and `run`, behind all others.
 
     Attributes:
         marker: environment variable and value that every process of this farm carries.
@@ -45,16 +47,17 @@ class AvroFarm:
         self,
         *,
         model: str,
-        partition: str,
+        partition: str | None,
         farm_file: Path,
         seed: int,
         frames: int,
         folder: Path,
         runtime: str = "keras",
         warmup: int | None = None,
+        options: Sequence[str] = (),
     ) -> None:
-        self._runtime = ["--runtime", runtime]
-        self._farm = [str(farm_file), "--partition", partition]
+        self._runtime = ["--runtime", runtime, *options]
+        self._farm = [str(farm_file), *([] if partition is None else ["--partition", partition])]
         self._run = ["--model", model, "--target", *self._farm, "--seed", str(seed)]
         self._frames = ["--frames", str(frames), *([] if warmup is None else ["--warmup", str(warmup)])]
         self._seed = seed

@@ -76,6 +76,14 @@ class Goal:
         return digits
 
 
-def goal_lines(goals: Sequence[Goal]) -> list[str]:
-    """The section of the page; brackets hold the quartiles."""
-    return ["## Goals", "", *table(["goal", "measured", "aim", "met"], [goal.row() for goal in goals])]
+def goal_lines(goals: Sequence[Goal], failed: Sequence[str] = (), *, judged: bool = True) -> list[str]:
+    """The section of the page; brackets hold the quartiles.
+
+    Args:
+        goals: that figures speak of.
+        failed: parts that gave no figure; every goal of theirs is unknown.
+        judged: whether the figures are good enough to say that a goal is met or missed.
+    """
+    rows = [goal.row() if judged else [*goal.row()[:-1], "not judged"] for goal in goals]
+    rows += [[f"{name}: every goal of this part", "not measured", "", "unknown"] for name in failed]
+    return ["## Goals", "", *table(["goal", "measured", "aim", "met"], rows)]

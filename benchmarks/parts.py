@@ -56,7 +56,7 @@ def _start(setting: Setting) -> Section:
     lines = [
         f"## Start of the nodes of {name}",
         "",
-        "From the command to the moment when every node has answered, from one process and (in three rounds) each for",
+        "From the command to the moment when every node has answered, from one process and (in two rounds) each for",
         "itself, in turn.",
         "PSS is what the nodes take of the machine's memory together; it shares out what several of them map.",
         "",

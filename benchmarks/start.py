@@ -38,7 +38,7 @@ COMMAND_S = 0.1
 
 _FRAMES = 40
 """Half of warm-up, half measured: the memory of nodes grew until then, and stood still for sixty more."""
-_APART_ROUNDS = 3
+_APART_ROUNDS = 2
 """Rounds in which nodes start each for themselves, too: five times as long as all together, and no goal."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -12,7 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.errors import BadInputError
+from harness.models.split import Split
+from harness.partition.block import Block
 from harness.plan.table import Share
+from harness.plan.traffic import part_features
 from harness.profile.times import BlockTimes
 
 Array = npt.NDArray[np.generic]
@@ -45,31 +48,32 @@ class DeviceTime:
     cold_s: float
 
 
-def device_time(times: BlockTimes, layers: Sequence[str], parts: int, *, messages_s: float = 0.0) -> DeviceTime:
+def device_time(times: BlockTimes, block: Block, *, messages_s: float = 0.0) -> DeviceTime:
     """What a block takes on the device, swapping included.
 
     Args:
         times: of the device's profile, for the whole model.
-        layers: of the block.
-        parts: of which the device computes one.
+        block: one part of a role; parts of convolutions take what the fits of their kinds say (`BlockTimes.part`).
         messages_s: processor time of the block's messages, which the device spends beside.
 
     Raises:
         BadInputError: the block does not fit the device, or its profile has nothing for a layer.
     """
-    found = times.block(layers, parts)
+    by_columns = block.split is Split.COLUMNS
+    found = times.block(block.layers, block.parts) if by_columns else times.part(part_features(block))
     if found.seconds == float("inf"):
         raise BadInputError(
-            f"{layers[0]} to {layers[-1]} need {found.memory_bytes} bytes, more than {times.profile.name} has",
+            f"{block.layers[0]} to {block.layers[-1]} need {found.memory_bytes} bytes, "
+            f"more than {times.profile.name} has",
             "take a farm with more devices, or another device",
         )
     warm_s = found.seconds + messages_s
     figures = times.profile.figures(times.graph)
-    cold = {} if figures is None else {(one.layer, one.parts): one.cold_s for one in figures.layers}
+    cold = {} if figures is None or not by_columns else {(one.layer, one.parts): one.cold_s for one in figures.layers}
     more_s = sum(
-        max(0.0, known - times.layer(layer, parts)[0])
-        for layer in layers
-        if (known := cold.get((layer, parts))) is not None
+        max(0.0, known - times.layer(layer, block.parts)[0])
+        for layer in block.layers
+        if (known := cold.get((layer, block.parts))) is not None
     )
     return DeviceTime(warm_s, warm_s + more_s)
 

@@ -86,6 +86,17 @@ def test_a_goal_without_a_figure_is_unknown() -> None:
     assert "not measured" not in "\n".join(goal_lines([met, missed]))
 
 
+def test_goals_of_a_failed_part_stay_on_the_page() -> None:
+    """Proves that a failed part shows as unknown, and that `--quick` judges nothing; a whole run, the control, does."""
+    met = Goal.of("x", spread([2.0]), 2.0, at_least=True)
+    page = "\n".join(goal_lines([met], ["start"]))
+    assert "| start: every goal of this part | not measured |  | unknown |" in page
+    assert "| yes |" in page
+    quick = "\n".join(goal_lines([met], judged=False))
+    assert "not judged" in quick
+    assert "yes" not in quick
+
+
 def hops(names: tuple[str, ...]) -> Hops:
     """Two rounds at 25 kB: each contestant is twice as slow as the one before."""
     slot = HopSlot(messages=1000, elapsed_s=0.25, client_cpu_s=1e-5, server_cpu_s=2e-5)

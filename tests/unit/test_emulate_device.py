@@ -9,12 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from planning import TINY
+from planning import TINY, pi_farm
 
 from harness.emulate.busy_book import BusyBook
 from harness.emulate.device import DeviceTime, EmulatedDevice, device_time
 from harness.errors import BadInputError
+from harness.models.catalogue import model
+from harness.models.split import Split
+from harness.plan.cuts import candidate_ways
+from harness.plan.stage_cost import StageModel
 from harness.plan.table import Share
+from harness.plan.traffic import part_blocks
+from harness.plan.way import WHOLE, Way
 from harness.profile.profile import Device, LayerFigure, ModelFigures, Profile
 from harness.profile.times import BlockTimes
 from power.errors import PowerError
@@ -112,12 +118,30 @@ def _profile(cold_s: float | None, memory_bytes: int = 10**9) -> Profile:
 
 def test_times_come_from_the_profile() -> None:
     """Warm is the sum of the layers and their messages, cold what the profile has of the first frame, else warm."""
-    layers = [layer.name for layer in TINY.layers][:2]
-    assert device_time(BlockTimes(_profile(None), TINY), layers, 1) == DeviceTime(1.0, 1.0)
-    assert device_time(BlockTimes(_profile(0.75), TINY), layers, 1) == DeviceTime(1.0, 1.5)
-    assert device_time(BlockTimes(_profile(0.75), TINY), layers, 1, messages_s=0.1) == DeviceTime(1.1, 1.6)
+    ((first,), (rest,)) = (part_blocks(TINY, *span, WHOLE) for span in ((0, 2), (2, len(TINY.layers))))
+    assert device_time(BlockTimes(_profile(None), TINY), first) == DeviceTime(1.0, 1.0)
+    assert device_time(BlockTimes(_profile(0.75), TINY), first) == DeviceTime(1.0, 1.5)
+    assert device_time(BlockTimes(_profile(0.75), TINY), first, messages_s=0.1) == DeviceTime(1.1, 1.6)
     with pytest.raises(BadInputError, match="more than made has"):
-        device_time(BlockTimes(_profile(None, memory_bytes=10), TINY), [TINY.layers[-1].name], 1)
+        device_time(BlockTimes(_profile(None, memory_bytes=10), TINY), rest)
+
+
+@pytest.mark.parametrize("split", [Split.ROWS, Split.OUTPUT_CHANNELS, Split.INPUT_CHANNELS])
+def test_a_part_of_a_convolution_takes_what_the_plan_says(split: Split) -> None:
+    """The largest part of a split block takes as long imitated as planned, and the whole, the control, longer."""
+    graph, site = model("alexnet"), pi_farm(4)
+    begin, end = next(
+        (begin, end)
+        for begin in range(len(graph.layers))
+        for end in range(begin + 1, len(graph.layers))
+        if Way(2, split) in candidate_ways(graph, [layer.name for layer in graph.layers[begin:end]])
+    )
+    times = BlockTimes(site.devices[0].profile, graph)
+    parts = [device_time(times, block).warm_s for block in part_blocks(graph, begin, end, Way(2, split))]
+    planned_s = StageModel(graph, site, conv_splits="all").block(0, begin, end, Way(2, split)).seconds
+    assert max(parts) == planned_s
+    (whole,) = part_blocks(graph, begin, end, WHOLE)
+    assert device_time(times, whole).warm_s > planned_s
 
 
 def test_the_analyzer_reads_what_devices_tell(tmp_path: Path) -> None:
