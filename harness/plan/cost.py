@@ -2,7 +2,8 @@
 
 Stages work at the same time, so the slowest of them, or the network, sets the pace: period = max(stage, medium, link),
 IPS = 1 / period. A frame alone passes one stage after the other. In a closed loop with F frames in flight Little's law
-gives the time that each spends in the farm: F / IPS, as soon as that is longer than its way alone.
+gives the time that each spends in the farm: F / IPS; since that is never shorter than its way alone, so few frames
+can set the pace of a large farm, too.
 Energy follows the paper's arithmetic over one period: idle watts all the time, the rest of the load while computing.
 """
 
@@ -72,6 +73,7 @@ class Prediction:
         bottleneck: what sets the pace, in words.
         stage_periods_s: of each stage, in order.
         swapping: roles whose weights do not fit their memory.
+        held_by_load: whether more frames in flight would raise the pace.
         extrapolated: whether any figure behind it is extrapolated.
     """
 
@@ -86,6 +88,7 @@ class Prediction:
     bottleneck: str
     stage_periods_s: tuple[float, ...]
     swapping: tuple[str, ...]
+    held_by_load: bool
     extrapolated: bool
 
     @property
@@ -130,13 +133,15 @@ def predict(
     ]
     costs = [stage_cost(replicas) for replicas in nodes]
     roles = [role.name for role in partition_of(assignment, graph).roles]
-    bounds = _bounds(model, site, cuts, costs, roles)
-    slowest = max(bounds, key=lambda name: bounds[name])
-    period_s = bounds[slowest]
-    ips = 0.0 if math.isinf(period_s) else 1 / period_s
     latency_s = sum(cost.latency_s for cost in costs)
     latency_s += sum(model.hop_s(cut) for cut in cuts) + model.last_hop_s(cuts[-1])
     in_flight = in_flight or min(2 * assignment.nodes, QUEUE_FRAMES)
+    bounds = _bounds(model, site, cuts, costs, roles)
+    load_s = latency_s / in_flight
+    bounds[f"the bound of {in_flight} frames in flight"] = load_s
+    slowest = max(bounds, key=lambda name: bounds[name])
+    period_s = bounds[slowest]
+    ips = 0.0 if math.isinf(period_s) else 1 / period_s
     flat = [node for replicas in nodes for replica in replicas for node in replica]
     medium_s = _medium_s(model, cuts)
     return Prediction(
@@ -155,6 +160,7 @@ def predict(
             for role, replicas in zip(roles, nodes, strict=True)
             if any(0 < node.block.swap_s < math.inf for replica in replicas for node in replica)
         ),
+        held_by_load=period_s == load_s,
         extrapolated=any(node.block.basis == "extrapolated" for node in flat),
     )
 

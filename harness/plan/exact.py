@@ -143,4 +143,7 @@ class ExactPlanner:
     def _planned(self, solution: Solution, place: tuple[int, ...], column: int) -> Planned:
         found = solution.at(place, column)
         model = self._model
-        return Planned(found.assignment, predict(model.graph, model.site, found.assignment, model=model), exact=True)
+        prediction = predict(model.graph, model.site, found.assignment, model=model)
+        # The search for the best pace knows no bound of frames in flight, under which a shorter way may be the better.
+        exact = self._objective != "throughput" or not prediction.held_by_load
+        return Planned(found.assignment, prediction, exact=exact)

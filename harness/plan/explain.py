@@ -13,6 +13,7 @@ from harness.plan.assignment import Stage, partition_of
 from harness.plan.cost import cuts_of
 from harness.plan.farm_file import loopback
 from harness.plan.objective import Planned, score
+from harness.plan.plan import QUEUE_FRAMES
 from harness.plan.planner import PlanResult, plan_model
 from harness.plan.site import FarmDevice, Site
 from harness.plan.stage_cost import NodeCost, StageModel
@@ -56,9 +57,8 @@ def explain(result: PlanResult) -> list[str]:
     lines.append(f"the pace is set by {prediction.bottleneck}: a frame every {seconds(prediction.period_s)}")
     if prediction.medium_busy is not None:
         lines.append(f"the shared medium is busy {prediction.medium_busy:.0%} of the time")
-    kept_s = prediction.latency_s / prediction.in_flight
-    if kept_s > prediction.period_s:
-        lines.append(f"a run has {prediction.in_flight} frames in flight at most, enough for {1 / kept_s:.3g} frames/s")
+    if prediction.held_by_load and prediction.in_flight == QUEUE_FRAMES:
+        lines.append(f"no run has more than {QUEUE_FRAMES} frames in flight: several smaller farms would do more")
     if not planned.exact:
         lines.append(
             "bounded: the search did not look at every plan of so large or mixed a farm; a better one may exist"

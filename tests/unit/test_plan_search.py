@@ -174,6 +174,18 @@ def without_fit(profile: Profile) -> Profile:
     return Profile("empty", profile.device, {}, {})
 
 
+def test_frames_in_flight_bound_the_pace_of_a_large_farm() -> None:
+    """A hundred devices do no more than 64 frames in flight let them, and no plan is called exact; of ten, one is."""
+    found = plan_model(model("alexnet"), pi_farm(101), every=False).best
+    prediction = found.prediction
+    assert prediction.ips == pytest.approx(64 / prediction.latency_s)
+    assert (prediction.bottleneck, found.exact) == ("the bound of 64 frames in flight", False)
+    assert max(prediction.stage_periods_s) < prediction.period_s
+    few = plan_model(model("alexnet"), pi_farm(11), every=False).best
+    assert few.exact
+    assert few.prediction.period_s == max(few.prediction.stage_periods_s)
+
+
 def test_what_cannot_be_planned_is_one_line() -> None:
     """Each problem is an error of one line, with the nearest way out where there is one."""
     seconds = [0.1, 0.1, 1.0, 0.1]
