@@ -18,7 +18,7 @@ def test_every_contestant_is_another_assignment() -> None:
     assert len({one.roles() for one in found}) == len(found) == 5
     addresses = [str(device.address) for one in found for device in (one.site.initial, *one.site.devices)]
     assert len(set(addresses)) == len(addresses)
-    assert max(one.planned_ips for one in found) == found[1].planned_ips
+    assert max(one.planned.ips for one in found) == found[1].planned.ips
 
 
 def test_a_plan_that_is_the_papers_cut_runs_once() -> None:
