@@ -55,7 +55,8 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
     declared = read_declared(Path(environ[DECLARED_VARIABLE])) if environ.get(DECLARED_VARIABLE) else None
     least_s = _seconds(SECONDS_VARIABLE, environ, 0.0)
     wire, emulate = _wire(environ), _emulation(environ)
-    if key.partition is None:
+    if not key.farm:
+        assert key.model is not None
         return RunOptions(
             model=key.model,
             target_name="host",
@@ -69,7 +70,7 @@ def options_of(key_name: str, environ: Mapping[str, str]) -> RunOptions:
         )
     name, farm_file = target_of_ck_run(environ)
     return RunOptions(
-        model=key.model,
+        model=key.model or _planned_model(name, FarmConfig.load(farm_file)),
         target_name=name,
         farm_file=farm_file,
         partition=key.partition,
@@ -151,11 +152,21 @@ def start_server(key_name: str, environ: Mapping[str, str], say: Callable[[str],
         UserError: unknown key, unusable farm, a port in use, a node that failed.
     """
     key = server_key(key_name)
-    _, farm_file = target_of_ck_run(environ)
+    name, farm_file = target_of_ck_run(environ)
     farm = FarmConfig.load(farm_file)
-    plan = make_plan(partition_for(farm, model_name=key.model, name=key.partition), farm)
+    model = key.model or _planned_model(name, farm)
+    plan = make_plan(partition_for(farm, model_name=model, name=key.partition), farm)
     options = NodeOptions(seed=DEFAULT_SEED, emulate=_emulation(environ))
     run_foreground(farm_file, plan, options, say)
+
+
+def _planned_model(target: str, farm: FarmConfig) -> str:
+    """The model of the plan that a farm's file holds."""
+    if farm.cut is None:
+        raise BadInputError(
+            f"target {target} holds no plan", "iot-farm plan --out FILE writes one, which `ck add machine` takes"
+        )
+    return farm.cut.model
 
 
 def _positive_integer(name: str, environ: Mapping[str, str], default: int) -> int:

@@ -16,20 +16,25 @@ class Key:
 
     Attributes:
         name: as typed after `--cmd_key=`.
-        model: name of the model.
-        partition: the paper's name of the cut; None on a single device.
+        model: name of the model; None where the farm's file holds a plan, which names it.
+        partition: the paper's name of the cut; None on a single device, and where the farm's file holds a plan.
         device: "cpu" or "gpu" of the single device; nodes of a farm use the CPU.
         server: starts the nodes of this machine instead of measuring.
     """
 
     name: str
-    model: str
+    model: str | None
     partition: str | None = None
     device: str = "cpu"
     server: bool = False
 
+    @property
+    def farm(self) -> bool:
+        """Whether it is of a farm, which `--target` names."""
+        return self.partition is not None or self.model is None
 
-def _farm(name: str, model: str, partition: str) -> tuple[Key, Key]:
+
+def _farm(name: str, model: str | None, partition: str | None) -> tuple[Key, Key]:
     return Key(name, model, partition), Key(name + START_SERVER, model, partition, server=True)
 
 
@@ -42,6 +47,7 @@ _KEYS = (
     *_farm("benchmark-alexnet-farm-6-nodes", "alexnet", "alexnet-6"),
     *_farm("benchmark-vgg16-farm-9-nodes", "vgg16", "vgg16-9"),
     *_farm("benchmark-vgg16-farm-11-nodes", "vgg16", "vgg16-11"),
+    *_farm("benchmark-planned-farm-nodes", None, None),
 )
 
 KEYS: dict[str, Key] = {key.name: key for key in _KEYS}

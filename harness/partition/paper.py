@@ -145,8 +145,10 @@ def _planned(farm: FarmConfig, cut: PlannedCut, model_name: str | None, name: st
         raise BadInputError(
             f"farm {farm.source} cuts {cut.model} wrongly: {error}", "plan it again: iot-farm plan"
         ) from None
-    if name is not None and partition(name) != planned:
-        raise BadInputError(f"farm {farm.source} is planned for another cut than {name}", "leave --partition out")
+    if name is not None and name != planned.name:
+        raise BadInputError(
+            f"farm {farm.source} is planned for another cut than {name}", f"leave --partition out: it is {planned.name}"
+        )
     return planned
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from farms import farm_document
+from farms import farm_document, free_ports, iot_farm
 
 KEY = "benchmark-alexnet-farm-5-nodes"
+PLANNED_KEY = "benchmark-planned-farm-nodes"
 NODES = 4
 
 
@@ -161,3 +162,24 @@ def test_the_entry_of_2018_is_replayed(farm, place_published):
     assert done.returncode == 0, done.stdout
     assert "Pipeline executed successfully!" in done.stdout
     assert "seconds per distinct, verified frame, max:  0.19654015490883275 vs 0." in done.stdout
+
+
+def test_a_planned_farm(home, tmp_path):
+    """What `iot-farm plan` wrote is added as a machine and measured by the key of planned farms; farm-5 is refused."""
+    ports, devices = free_ports(4), tmp_path / "devices.json"
+    devices.write_text(json.dumps([{"address": f"127.0.0.1:{port}"} for port in ports]))
+    file = tmp_path / "planned.json"
+    arguments = ("--model", "alexnet", "--devices", str(devices), "--network", "loopback", "--out", str(file))
+    planned = iot_farm("plan", *arguments, environment={})
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    _register(home, tmp_path, "planned", json.loads(file.read_text()))
+    server = ("run", "program:request-iot-benchmark", f"--cmd_key={PLANNED_KEY}-start-server", "--target=planned")
+    with home.background(*server) as (process, log):
+        _wait_for(log, "ready: ", len(ports) - 1, process)
+        done = home.run_program(PLANNED_KEY, "--target=planned", "--env.STAT_REPEAT=6")
+        assert done.returncode == 0, done.stdout
+        assert json.loads(home.timer.read_text())["frames_verified"] == 6
+    _register(home, tmp_path, "hand-made", farm_document("alexnet-5"))
+    refused = home.run_program(PLANNED_KEY, "--target=hand-made")
+    assert "target hand-made holds no plan" in refused.stdout
+    assert not home.timer.exists()

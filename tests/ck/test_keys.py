@@ -6,22 +6,26 @@ import json
 from pathlib import Path
 
 import pytest
+from planning import pi_farm
 
 from harness.ck.commands import options_of
 from harness.ck.keys import KEYS, START_SERVER, benchmark_key, server_key
 from harness.errors import BadInputError, TargetNotSpecifiedError
 from harness.models.catalogue import model
 from harness.partition.paper import partition
+from harness.plan.farm_file import farm_document
+from harness.plan.planner import plan_model
 
 ROOT = Path(__file__).resolve().parents[2]
 META = json.loads((ROOT / "ck-programs/program/request-iot-benchmark/.cm/meta.json").read_text())
+GRAPH, SITE = model("alexnet"), pi_farm(4)
 FARM_KEYS = [key for key in KEYS.values() if key.partition and not key.server]
 
 
 def test_program_and_table_have_the_same_keys():
-    """The program entry offers the keys of the table: four single devices, four farms, four farms' servers."""
+    """The program entry offers the keys of the table: four single devices, the paper's farms, planned ones, servers."""
     assert set(META["run_cmds"]) == set(KEYS)
-    assert len(KEYS) == 12
+    assert len(KEYS) == 14
     assert set(META["run_cmds"]) != set(KEYS) - {"benchmark-alexnet-farm-5-nodes"}  # the control: one less differs
 
 
@@ -134,6 +138,16 @@ def test_wrong_gpu_memory(value):
     """A share of GPU memory that is no percentage is refused with its name and value."""
     with pytest.raises(BadInputError, match="CK_TF_GPU_MEMORY_PERCENT is '"):
         options_of("benchmark-alexnet-single-device-gpu", {"CK_TF_GPU_MEMORY_PERCENT": value})
+
+
+def test_options_of_the_key_of_planned_farms(tmp_path):
+    """The farm's file names the model, and without a plan in it the key is refused; no partition is asked for."""
+    (tmp_path / "ip").write_text(json.dumps(farm_document(GRAPH, SITE, plan_model(GRAPH, SITE).best.assignment)))
+    options = options_of("benchmark-planned-farm-nodes", {"CK_TARGET_PATH": str(tmp_path)})
+    assert (options.model, options.partition, options.farm_file) == ("alexnet", None, tmp_path / "ip")
+    (tmp_path / "ip").write_text(json.dumps({"node": {"initial": ["127.0.0.1"], "block1": ["127.0.0.2"]}}))
+    with pytest.raises(BadInputError, match="holds no plan"):
+        options_of("benchmark-planned-farm-nodes", {"CK_TARGET_PATH": str(tmp_path)})
 
 
 def test_a_farm_key_without_target():

@@ -102,7 +102,7 @@ def test_wrong_stat_repeat(home, value):
 
 
 def test_missing_key(home):
-    """Without a cmd_key CK opens its menu of twelve; a chosen number is taken."""
+    """Without a cmd_key CK opens its menu of them; a chosen number is taken."""
     key = sorted(KEYS).index("benchmark-alexnet-farm-5-nodes")
     done = _no_traceback(home.ck("run", "program:request-iot-benchmark", answers=f"{key}\n"))
     for name in KEYS:

@@ -123,7 +123,9 @@ def test_a_planned_farm_is_of_one_model_and_cut() -> None:
         partition_for(farm, model_name="vgg16")
     with pytest.raises(BadInputError, match="another cut than alexnet-5"):
         partition_for(farm, name="alexnet-5")
-    assert partition_for(farm, model_name="alexnet").graph.name == "alexnet"
+    found = partition_for(farm, model_name="alexnet")
+    assert found.graph.name == "alexnet"
+    assert partition_for(farm, name=found.name) == found, "a record names the cut so, and the command that repeats it"
 
 
 def test_assignments_are_kept_and_looked_up(tmp_path: Path) -> None:
