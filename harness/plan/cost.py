@@ -2,8 +2,8 @@
 
 Stages work at the same time, so the slowest of them, or the network, sets the pace: period = max(stage, medium, link),
 IPS = 1 / period. A frame alone passes one stage after the other. In a closed loop with F frames in flight Little's law
-gives the time that each spends in the farm: F / IPS; since that is never shorter than its way alone, so few frames
-can set the pace of a large farm, too.
+gives the time that each spends in the farm: F / IPS; since that is never shorter than its way alone, the most frames
+that a run may have in flight can set the pace of a large farm, too.
 Energy follows the paper's arithmetic over one period: idle watts all the time, the rest of the load while computing.
 """
 
@@ -18,6 +18,9 @@ from harness.plan.plan import QUEUE_FRAMES
 from harness.plan.site import Site
 from harness.plan.stage_cost import NodeCost, StageCost, StageModel, stage_cost
 from harness.plan.way import WHOLE, Cut, Reading, reading_of
+
+_LESS = 1 - 1e-9
+"""Sums that were added in another order."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Prediction:
     """What an assignment will do.
 
     Attributes:
-        ips: frames per second, when there are always enough to do.
+        ips: frames per second, when there are always enough to do; at most what 64 frames in flight allow.
         latency_s: of one frame alone.
         in_flight: frames under way in the closed loop.
         p50_latency_s: of a frame in it.
@@ -73,7 +76,7 @@ class Prediction:
         bottleneck: what sets the pace, in words.
         stage_periods_s: of each stage, in order.
         swapping: roles whose weights do not fit their memory.
-        held_by_load: whether more frames in flight would raise the pace.
+        held_by_load: whether more frames in flight than a run may have would raise the pace.
         extrapolated: whether any figure behind it is extrapolated.
     """
 
@@ -95,6 +98,11 @@ class Prediction:
     def period_s(self) -> float:
         """From one frame to the next."""
         return math.inf if self.ips == 0 else 1 / self.ips
+
+    @property
+    def enough_in_flight(self) -> int:
+        """So many frames in flight keep the farm at its pace, when none of them waits."""
+        return 0 if math.isinf(self.period_s) else math.ceil(self.latency_s / self.period_s * _LESS)
 
     @property
     def feasible(self) -> bool:
@@ -137,8 +145,8 @@ def predict(
     latency_s += sum(model.hop_s(cut) for cut in cuts) + model.last_hop_s(cuts[-1])
     in_flight = in_flight or min(2 * assignment.nodes, QUEUE_FRAMES)
     bounds = _bounds(model, site, cuts, costs, roles)
-    load_s = latency_s / in_flight
-    bounds[f"the bound of {in_flight} frames in flight"] = load_s
+    load_s = latency_s / QUEUE_FRAMES
+    bounds[f"the bound of {QUEUE_FRAMES} frames in flight"] = load_s
     slowest = max(bounds, key=lambda name: bounds[name])
     period_s = bounds[slowest]
     ips = 0.0 if math.isinf(period_s) else 1 / period_s

@@ -57,8 +57,12 @@ def explain(result: PlanResult) -> list[str]:
     lines.append(f"the pace is set by {prediction.bottleneck}: a frame every {seconds(prediction.period_s)}")
     if prediction.medium_busy is not None:
         lines.append(f"the shared medium is busy {prediction.medium_busy:.0%} of the time")
-    if prediction.held_by_load and prediction.in_flight == QUEUE_FRAMES:
+    if prediction.held_by_load:
         lines.append(f"no run has more than {QUEUE_FRAMES} frames in flight: several smaller farms would do more")
+    elif prediction.enough_in_flight > prediction.in_flight:
+        enough = f"enough for {prediction.in_flight / prediction.latency_s:.3g} frames/s"
+        more = f"--in-flight {prediction.enough_in_flight} for all"
+        lines.append(f"a run has {prediction.in_flight} frames in flight, {enough}; {more}")
     if not planned.exact:
         lines.append(
             "bounded: the search did not look at every plan of so large or mixed a farm; a better one may exist"
