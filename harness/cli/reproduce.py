@@ -18,6 +18,13 @@ from harness.cli.options import json_option
 @click.option("--quick", is_flag=True, help="Short windows of AlexNet on 5 and VGG16 on 11 devices: three minutes.")
 @click.option("--only", "only", multiple=True, metavar="PARTITION", help="This farm alone; may be given again.")
 @click.option(
+    "--network",
+    default="wifi-n",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="Network between the imitated devices: wifi-n, wifi-pi (the pace that a Pi gets of it), or a JSON file.",
+)
+@click.option(
     "--power", default="virtual", show_default=True, help="Source of power for the honest runs; none leaves it out."
 )
 @click.option(
@@ -28,7 +35,7 @@ from harness.cli.options import json_option
     help="Folder of the page; the records go to the results.",
 )
 @json_option
-def reproduce(*, quick: bool, only: tuple[str, ...], power: str, out: Path, as_json: bool) -> None:
+def reproduce(*, quick: bool, only: tuple[str, ...], network: str, power: str, out: Path, as_json: bool) -> None:
     """Imitate the paper's farms by both protocols, and set them beside the published figures.
 
     Each farm runs on this machine at the pace of Raspberry Pis on WiFi, every tensor computed: as this project sends
@@ -39,25 +46,30 @@ def reproduce(*, quick: bool, only: tuple[str, ...], power: str, out: Path, as_j
     Examples:
       iot-farm reproduce
       iot-farm reproduce --quick
+      iot-farm reproduce --network wifi-pi --only vgg16-9
       iot-farm reproduce --only alexnet-5 --power none --json
     """
+    from harness.emulate.emulation import emulation_called
     from harness.errors import BadInputError
     from harness.records.published import read_published
     from harness.reproduce.claims import judge
     from harness.reproduce.page import AuditPage, render, to_markdown
     from harness.reproduce.row import row_of
     from harness.reproduce.session import Audit
-    from harness.reproduce.systems import EMULATION, FARMS, entries_of
+    from harness.reproduce.systems import DEVICE, FARMS, entries_of
 
     names = [farm.partition for farm in FARMS]
     unknown = next((name for name in only if name not in names), None)
     if unknown is not None:
         raise BadInputError(f"there is no farm '{unknown}' in the paper", f"choose {', '.join(names)}")
+    emulation = emulation_called(f"{DEVICE}+{network}")
     published = read_published()
     rows, left_out, records = [], [], []
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
-        audit = Audit(Path(folder), None, "" if power == "none" else power, lambda line: click.echo(line, err=True))
+        audit = Audit(
+            emulation.text, Path(folder), None, "" if power == "none" else power, lambda line: click.echo(line, err=True)
+        )
         for number, farm in enumerate(FARMS):
             frames = farm.quick_frames if quick else farm.frames
             if (only and farm.partition not in only) or (not only and not frames):
@@ -69,7 +81,7 @@ def reproduce(*, quick: bool, only: tuple[str, ...], power: str, out: Path, as_j
     page = AuditPage(
         rows=tuple(rows),
         claims=judge({row.partition: row for row in rows}, {one.id: one for one in published}),
-        emulation=EMULATION,
+        emulation=emulation.name,
         made_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         left_out=tuple(left_out),

@@ -16,7 +16,7 @@ from harness.errors import FarmError
 from harness.partition.paper import partition
 from harness.partition.partition import INITIAL
 from harness.reproduce.row import Runs
-from harness.reproduce.systems import BURST, EMULATION, Farm
+from harness.reproduce.systems import BURST, Farm
 
 _COMMAND_S: Final = 900.0
 _NOT_VALID: Final = 1
@@ -31,13 +31,17 @@ class Audit:
     """Starts and runs imitated farms with the commands that a user types.
 
     Args:
+        emulation: what is imitated, as `--emulate` takes it.
         folder: takes farm files and logs.
         results: takes the records; None is the usual folder.
         power: source of power for the honest runs; "" measures none.
         say: is told what happens, one line each.
     """
 
-    def __init__(self, folder: Path, results: Path | None, power: str, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, emulation: str, folder: Path, results: Path | None, power: str, say: Callable[[str], None]
+    ) -> None:
+        self._emulation = emulation
         self._folder = folder
         self._out = [] if results is None else ["--out", str(results)]
         self._power = ["--power", power, "--idle", f"{_IDLE_S:g}"] if power else []
@@ -64,8 +68,8 @@ class Audit:
 
     @contextmanager
     def _up(self, farm: Farm, file: Path) -> Iterator[None]:
-        self._say(f"{farm.title}: starting {EMULATION}")
-        cut = [str(file), "--partition", farm.partition, "--emulate", EMULATION]
+        self._say(f"{farm.title}: starting {self._emulation}")
+        cut = [str(file), "--partition", farm.partition, "--emulate", self._emulation]
         try:
             self._iot_farm("farm", "up", *cut)
             yield
@@ -74,7 +78,7 @@ class Audit:
 
     def _record(self, farm: Farm, file: Path, protocol: str, arguments: list[str]) -> Mapping[str, Any]:
         self._say(f"{farm.title}: {protocol}")
-        command = ["run", "--target", str(file), "--partition", farm.partition, "--emulate", EMULATION]
+        command = ["run", "--target", str(file), "--partition", farm.partition, "--emulate", self._emulation]
         command += ["--protocol", protocol, *arguments, *self._out, "--json"]
         told = self._iot_farm(*command)
         try:

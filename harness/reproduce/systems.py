@@ -8,8 +8,7 @@ from typing import Final
 from harness.errors import NotFoundError
 from harness.records.published import Published
 
-EMULATION: Final = "rpi3+wifi-n"
-"""Raspberry Pi 3 on the paper's 2.4 GHz WiFi."""
+DEVICE: Final = "rpi3"
 BURST: Final = 10
 """Frames of a burst: STAT_REPEAT of the published runs on CK."""
 

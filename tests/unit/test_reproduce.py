@@ -159,3 +159,5 @@ def test_missing_entries_and_unknown_farms_are_told() -> None:
         entries_of(farm("alexnet-5"), tuple[Published, ...]())
     with pytest.raises(BadInputError, match="resnet"):
         cli.main(["reproduce", "--only", "resnet-7"], standalone_mode=False)
+    with pytest.raises(BadInputError, match="unknown network 'wifi-x'"):
+        cli.main(["reproduce", "--network", "wifi-x"], standalone_mode=False)
