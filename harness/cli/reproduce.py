@@ -67,9 +67,8 @@ def reproduce(*, quick: bool, only: tuple[str, ...], network: str, power: str, o
     rows, left_out, records = [], [], []
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
-        audit = Audit(
-            emulation.text, Path(folder), None, "" if power == "none" else power, lambda line: click.echo(line, err=True)
-        )
+        source = "" if power == "none" else power
+        audit = Audit(emulation.text, Path(folder), None, source, lambda line: click.echo(line, err=True))
         for number, farm in enumerate(FARMS):
             frames = farm.quick_frames if quick else farm.frames
             if (only and farm.partition not in only) or (not only and not frames):
