@@ -68,7 +68,9 @@ def reproduce(*, quick: bool, only: tuple[str, ...], network: str, power: str, o
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="reproduce-") as folder:
         source = "" if power == "none" else power
-        audit = Audit(emulation.text, Path(folder), None, source, lambda line: click.echo(line, err=True))
+        audit = Audit(
+            emulation.text, Path(folder), None, source, 2.0 if quick else 5.0, lambda line: click.echo(line, err=True)
+        )
         for number, farm in enumerate(FARMS):
             frames = farm.quick_frames if quick else farm.frames
             if (only and farm.partition not in only) or (not only and not frames):

@@ -17,6 +17,8 @@ NO_MEASUREMENT: Final = (
 PUBLISHED: Final = "published-2018"
 REQUESTS: Final = "requests-2018"
 """Protocols other than the honest one; `harness.emulate.published` goes by them."""
+TOO_SLOW: Final = "this machine is too slow to imitate"
+"""Begin of a reason that speaks of this machine, not of the farm."""
 _REPLIES_PER_FRAME: Final = 2
 _SAME: Final = 1e-9
 
@@ -29,7 +31,7 @@ def late_problems(nodes: Sequence[dict[str, Any]]) -> list[str]:
         late, computed = counted.get("late", 0), counted["computed"]
         if late > MOST_LATE * computed:
             problems.append(
-                f"this machine is too slow to imitate {_name(told)}: {told['role']} at {told['host']}:{told['port']} "
+                f"{TOO_SLOW} {_name(told)}: {told['role']} at {told['host']}:{told['port']} "
                 f"was late with {late} of {computed} frames"
             )
     return problems

@@ -15,14 +15,13 @@ from harness.emulate.published import HONEST, PUBLISHED, REQUESTS
 from harness.errors import FarmError
 from harness.partition.paper import partition
 from harness.partition.partition import INITIAL
+from harness.records.rules_emulated import TOO_SLOW
 from harness.reproduce.row import Runs
 from harness.reproduce.systems import BURST, Farm
 
 _COMMAND_S: Final = 900.0
 _NOT_VALID: Final = 1
 """Exit code of a run that was measured and must not be used: every run by the protocol of 2018."""
-_IDLE_S: Final = 5.0
-"""Idling before and after an honest run, for its power; the imitated devices idle at a watt that is known."""
 _NETWORK: Final = 27
 """Farms of the audit listen on 127.27.N.x."""
 
@@ -35,16 +34,17 @@ class Audit:
         folder: takes farm files and logs.
         results: takes the records; None is the usual folder.
         power: source of power for the honest runs; "" measures none.
+        idle_s: idling before and after an honest run, for its power; the imitated devices idle at a watt that is known.
         say: is told what happens, one line each.
     """
 
     def __init__(
-        self, emulation: str, folder: Path, results: Path | None, power: str, say: Callable[[str], None]
+        self, emulation: str, folder: Path, results: Path | None, power: str, idle_s: float, say: Callable[[str], None]
     ) -> None:
         self._emulation = emulation
         self._folder = folder
         self._out = [] if results is None else ["--out", str(results)]
-        self._power = ["--power", power, "--idle", f"{_IDLE_S:g}"] if power else []
+        self._power = ["--power", power, "--idle", f"{idle_s:g}"] if power else []
         self._say = say
 
     def run(self, farm: Farm, frames: int, number: int) -> Runs:
@@ -77,6 +77,14 @@ class Audit:
             self._iot_farm("farm", "down", str(file), check=False)
 
     def _record(self, farm: Farm, file: Path, protocol: str, arguments: list[str]) -> Mapping[str, Any]:
+        """A run; one more where this machine had something else to do, which says nothing of the farm."""
+        found = self._run(farm, file, protocol, arguments)
+        if any(reason.startswith(TOO_SLOW) for reason in found["verdict"]["reasons"]):
+            self._say(f"{farm.title}: {protocol}, once more, since this machine was too slow")
+            found = self._run(farm, file, protocol, arguments)
+        return found
+
+    def _run(self, farm: Farm, file: Path, protocol: str, arguments: list[str]) -> Mapping[str, Any]:
         self._say(f"{farm.title}: {protocol}")
         command = ["run", "--target", str(file), "--partition", farm.partition, "--emulate", self._emulation]
         command += ["--protocol", protocol, *arguments, *self._out, "--json"]
