@@ -110,16 +110,18 @@ def agreement(row: Row, one: Against) -> str:
     if row.problems:
         return "cannot be told: a run of this farm may not be used"
     again = abs(one.protocol_off) <= NEAR_PUBLISHED
-    if one.requests_off is None:
-        return "the imitated protocol prints it again" if again else "the imitated protocol prints another figure"
-    counted = abs(one.requests_off) <= NEAR
-    if again and counted:
-        return "printed again by the protocol, and lower by an honest count as the correction says"
-    if counted:
-        return "the honest count agrees with the correction; the imitated protocol prints another figure"
-    if again:
-        return "printed again by the protocol; the honest count does not agree with the correction"
-    return "the imitation gives neither the published figure nor its correction"
+    printed = "the imitated protocol prints it again" if again else "the imitated protocol prints another figure"
+    return printed if one.requests_off is None else f"{printed}; {_counted(one, one.requests_off)}"
+
+
+def _counted(one: Against, requests_off: float) -> str:
+    """How honest counts agree with the corrected figure."""
+    if abs(requests_off) <= NEAR:
+        return "an honest count agrees with the correction"
+    side = "below" if requests_off < 0 else "above"
+    if one.burst_off is not None and abs(one.burst_off) <= NEAR:
+        return f"its burst counted once agrees with the correction, and a steady rate lies {side}"
+    return f"an honest count lies {side} the correction"
 
 
 def to_markdown(page: AuditPage) -> str:

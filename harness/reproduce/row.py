@@ -42,6 +42,8 @@ class Against:
         protocol_off: imitated protocol over published figure, minus 1.
         requests_off: how far the honest count of the artifact's requests lies outside the corrected range, as a share;
             0 is inside, negative below.
+        burst_off: the same of the protocol's own burst, each frame counted once; the corrected range is made likewise,
+            so that the two are compared as wholes.
         honest_off: the same of this project's own sending.
         energy_j: total energy for each inference as published; None where none was.
     """
@@ -52,6 +54,7 @@ class Against:
     counting: str
     protocol_off: float
     requests_off: float | None
+    burst_off: float | None
     honest_off: float | None
     energy_j: float | None
 
@@ -107,13 +110,14 @@ def row_of(farm: Farm, entries: tuple[Published, ...], runs: Runs) -> Row:
     imitated = runs.published["protocol"]
     honest, requests = runs.honest["metrics"], runs.requests["metrics"]
     protocol_ips = float(imitated["as_published_ips"])
+    counted = (float(imitated["counted_ips"][0]), float(imitated["counted_ips"][1]))
     power_w = honest.get("power_run_w")
     return Row(
         partition=farm.partition,
         title=farm.title,
         devices=entries[0].devices,
         protocol_ips=protocol_ips,
-        counted_ips=(float(imitated["counted_ips"][0]), float(imitated["counted_ips"][1])),
+        counted_ips=counted,
         right_share=float(imitated["right_share"]),
         requests_ips=float(requests["ips"]),
         honest_ips=float(honest["ips"]),
@@ -121,7 +125,9 @@ def row_of(farm: Farm, entries: tuple[Published, ...], runs: Runs) -> Row:
         energy_arithmetic_j=None if power_w is None else float(power_w) / protocol_ips,
         energy_integrated_j=honest.get("energy_total_j"),
         power_w=power_w,
-        against=tuple(_against(entry, protocol_ips, float(requests["ips"]), float(honest["ips"])) for entry in entries),
+        against=tuple(
+            _against(entry, protocol_ips, counted, float(requests["ips"]), float(honest["ips"])) for entry in entries
+        ),
         problems=tuple(_problems(runs)),
     )
 
@@ -133,7 +139,14 @@ def outside(value: float, low: float, high: float) -> float:
     return value / high - 1 if value > high else 0.0
 
 
-def _against(entry: Published, protocol_ips: float, requests_ips: float, honest_ips: float) -> Against:
+def _apart(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """How far a range lies outside another one, as a share of the nearer end; 0 where they meet, negative below."""
+    return min((outside(value, *other) for value in one), key=abs) if one[1] < other[0] or one[0] > other[1] else 0.0
+
+
+def _against(
+    entry: Published, protocol_ips: float, counted: tuple[float, float], requests_ips: float, honest_ips: float
+) -> Against:
     corrected = entry.corrected.get("ips")
     return Against(
         source=entry.figure.split("-")[0],
@@ -142,6 +155,7 @@ def _against(entry: Published, protocol_ips: float, requests_ips: float, honest_
         counting=entry.counting,
         protocol_off=protocol_ips / entry.figures["ips"] - 1,
         requests_off=None if corrected is None else outside(requests_ips, *corrected),
+        burst_off=None if corrected is None else _apart(counted, corrected),
         honest_off=None if corrected is None else outside(honest_ips, *corrected),
         energy_j=entry.figures.get("energy_total_j"),
     )

@@ -61,7 +61,9 @@ class Audit:
         file = write_farm(farm, number, self._folder)
         window = ["--frames", str(frames), "--warmup", str(farm.warmup)]
         with self._up(farm, file):
-            honest = self._record(farm, file, HONEST, [*window, *self._power])
+            # The analyzer finds its range in the warm-up, so that all devices must have been busy at once.
+            full = ["--frames", str(frames), "--warmup", str(2 * farm.warmup)]
+            honest = self._record(farm, file, HONEST, [*full, *self._power])
             requests = self._record(farm, file, REQUESTS, window)
             published = self._record(farm, file, PUBLISHED, ["--frames", str(BURST), "--warmup", str(farm.warmup)])
         return Runs(honest, requests, published)

@@ -80,20 +80,32 @@ def test_a_row_holds_what_the_records_say() -> None:
     assert ck.honest_off == pytest.approx(3.0 / KNOWN[farm("alexnet-5").entries[0]].corrected["ips"][1] - 1)
     assert found.energy_arithmetic_j == pytest.approx(15.0 / 5.417)
     assert found.energy_integrated_j == pytest.approx(5.0)
-    assert agreement(found, ck).startswith("printed again by the protocol, and lower")
+    assert agreement(found, ck) == "the imitated protocol prints it again; an honest count agrees with the correction"
 
 
 def test_words_follow_the_figures() -> None:
-    """Each of the four ways in which an imitation can agree or not has words of its own, and so has a bad run."""
+    """Each way in which an imitation can agree or not has words of its own, and so has a bad run."""
     said = set()
-    for requests, protocol in ((2.7, 5.4), (2.7, 9.0), (1.0, 5.4), (1.0, 9.0)):
+    for requests, protocol in ((2.7, 5.4), (2.7, 9.0), (1.0, 5.4), (5.0, 5.4), (1.0, 9.0), (5.0, 9.0)):
         found = row("alexnet-5", 3.0, requests, protocol)
         said.add(agreement(found, found.against[0]))
     broken = Runs(record(3.0, status="INVALID"), record(2.7), runs(3.0, 2.7, 5.4).published)
     found = row_of(farm("alexnet-5"), entries_of(farm("alexnet-5"), PUBLISHED), broken)
     assert found.problems == ("honest: INVALID",)
     said.add(agreement(found, found.against[0]))
-    assert len(said) == 5
+    assert len(said) == 7
+
+
+def test_a_burst_is_held_against_the_burst_that_was_published() -> None:
+    """Frames of a burst agree with the corrected range where the two meet, whatever the steady rate is."""
+    found = row("vgg16-11", 0.8, 0.8, 2.2)
+    ck = found.against[0]
+    assert ck.burst_off == pytest.approx(10 * 2.2 / 19 / ck.corrected_ips[0] - 1)
+    assert agreement(found, ck).endswith(
+        "its burst counted once agrees with the correction, and a steady rate lies below"
+    )
+    far = row("vgg16-11", 0.8, 0.8, 1.7)
+    assert agreement(far, far.against[0]).endswith("an honest count lies below the correction")
 
 
 def test_claims_are_judged_by_the_artifacts_own_requests() -> None:
