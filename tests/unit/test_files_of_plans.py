@@ -37,9 +37,14 @@ READERS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def require_one_line(error: UserError) -> None:
-    """What a user sees fits on two lines that can be printed: what is wrong, and the way out."""
+def require_printable(error: UserError) -> None:
+    """What is wrong fits on one line that can be printed."""
     assert error.message.isprintable(), error.message
+
+
+def require_one_line(error: UserError) -> None:
+    """What a user sees fits on two lines: what is wrong, and the way out."""
+    require_printable(error)
     assert error.hint, error.message
 
 
@@ -125,7 +130,7 @@ def test_a_figure_of_a_profile_is_refused_or_can_be_planned_with(place: str, val
         devices = alike(3, profile)
         found = plan_model(model("alexnet"), Site(devices[0], tuple(devices[1:]), network_called("wifi-n")))
     except UserError as error:
-        assert error.message.isprintable(), error.message
+        require_printable(error)
         return
     assert 0 < found.best.prediction.ips < float("inf")
 
@@ -142,7 +147,7 @@ def test_a_device_is_refused_or_read(entry: dict[str, Any], tmp_path_factory: py
     try:
         devices = read_devices(path, shipped_profile("rpi3"))
     except UserError as error:
-        assert error.message.isprintable(), error.message
+        require_printable(error)
         return
     assert len(devices) == 2
     assert 0 < devices[1].memory_bytes <= 10**18

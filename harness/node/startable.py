@@ -1,0 +1,58 @@
+"""What would keep the nodes of this machine from starting, seen before one of them is started."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from harness.emulate.emulation import emulation_called
+from harness.emulate.farm import device_times
+from harness.errors import BadInputError, UserError
+from harness.farm.key_folder import require_trust
+from harness.node.blocks import NodeOptions
+from harness.node.emulated import require_all_here
+from harness.node.processes import state_folder
+from harness.plan.plan import Plan
+from harness.runtime.device import require_threads
+from harness.runtime.packages import require_installed
+
+
+def require_startable(plan: Plan, options: NodeOptions) -> None:
+    """See that packages, keys, threads and what is imitated are such that nodes can start.
+
+    Raises:
+        UserError: one is not; each node would say so, after seconds.
+    """
+    require_installed(options.wanted.runtime)
+    require_trust(plan.farm)
+    if options.threads is not None:
+        require_threads(options.threads)
+    if options.emulate is not None:
+        require_all_here(plan)
+        device_times(emulation_called(options.emulate), plan)
+
+
+@contextmanager
+def only_start(target: str) -> Iterator[None]:
+    """A context in which no other command starts the nodes of a target.
+
+    Raises:
+        UserError: another one is at it.
+        BadInputError: the state folder cannot be written.
+    """
+    folder = state_folder(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / "start.lock").open("wb")
+    except OSError as error:
+        raise BadInputError(f"{folder} cannot be written: {error.strerror}", "set IOT_FARM_STATE") from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another command is starting the nodes of {target}",
+                f"wait for it: iot-farm farm status {target}; nothing was started or stopped here",
+            ) from None
+        yield
