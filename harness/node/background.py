@@ -9,7 +9,7 @@ from typing import Self
 
 import psutil
 
-from harness.errors import FarmError
+from harness.errors import BadInputError, FarmError
 from harness.node.blocks import NodeOptions
 from harness.node.commands import births, common_arguments, node_command, node_log, shared_cores
 from harness.node.forked_start import ForkedStart
@@ -110,13 +110,16 @@ def start_nodes(
         server: forks several nodes; None starts each as a process that imports and makes its weights for itself.
 
     Raises:
-        BadInputError: a port is taken, or no address of the farm belongs to this machine.
+        BadInputError: a port is taken, no address of the farm belongs to this machine, or its state cannot be kept.
     """
     placements = local_nodes(plan)
     for placement in placements:
         refuse_taken_port(placement.address)
     folder = state_folder(target)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{folder} cannot be written: {error.strerror}", "set IOT_FARM_STATE") from None
     if server is not None and len(placements) > 1:
         server.ask(common_arguments(farm_file, plan, options), births(farm_file, plan, placements, options, folder))
         return Start(folder, placements, server)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
+import hashlib
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from harness.emulate.emulation import emulation_called
 from harness.emulate.farm import device_times
-from harness.errors import BadInputError, UserError
+from harness.errors import UserError
 from harness.farm.key_folder import require_trust
 from harness.node.blocks import NodeOptions
 from harness.node.emulated import require_all_here
@@ -35,22 +37,19 @@ def require_startable(plan: Plan, options: NodeOptions) -> None:
 
 @contextmanager
 def only_start(target: str) -> Iterator[None]:
-    """A context in which no other command starts the nodes of a target.
+    """A context in which no other command starts the nodes of a target; it leaves no file behind.
 
     Raises:
         UserError: another one is at it.
-        BadInputError: the state folder cannot be written.
     """
-    folder = state_folder(target)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "start.lock").open("wb")
-    except OSError as error:
-        raise BadInputError(f"{folder} cannot be written: {error.strerror}", "set IOT_FARM_STATE") from None
-    with lock:
+    place = hashlib.sha256(str(state_folder(target).absolute()).encode()).hexdigest()
+    with socket.socket(socket.AF_UNIX) as held:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # A name without a file, which the kernel gives free however this process ends.
+            held.bind(f"\0iot-farm-start-{place[:32]}")
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             raise UserError(
                 f"another command is starting the nodes of {target}",
                 f"wait for it: iot-farm farm status {target}; nothing was started or stopped here",
