@@ -14,6 +14,7 @@ from harness.errors import UserError
 from harness.farm.key_folder import require_trust
 from harness.node.blocks import NodeOptions
 from harness.node.emulated import require_all_here
+from harness.node.launch import local_nodes
 from harness.node.processes import state_folder
 from harness.plan.plan import Plan
 from harness.runtime.device import require_threads
@@ -21,11 +22,12 @@ from harness.runtime.packages import require_installed
 
 
 def require_startable(plan: Plan, options: NodeOptions) -> None:
-    """See that packages, keys, threads and what is imitated are such that nodes can start.
+    """See that addresses, packages, keys, threads and what is imitated are such that nodes can start.
 
     Raises:
         UserError: one is not; each node would say so, after seconds.
     """
+    local_nodes(plan)
     require_installed(options.wanted.runtime)
     require_trust(plan.farm)
     if options.threads is not None:
