@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from benchmarks.contestant import BenchmarkError
 from benchmarks.parts import all_parts
@@ -58,7 +59,19 @@ def measure_all(
     return sections, took_s, failed
 
 
-@click.command()
+def tied_cores(wanted: int) -> tuple[int, ...]:
+    """The first cores that this process may use.
+
+    Raises:
+        click.ClickException: there are fewer.
+    """
+    usable = sorted(os.sched_getaffinity(0))
+    if wanted > len(usable):
+        raise click.ClickException(f"--cores {wanted} is more than this process may use: give 1 to {len(usable)}")
+    return tuple(usable[:wanted])
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Slots of each contestant.")
 @click.option(
     "--only",
@@ -68,15 +81,22 @@ def measure_all(
 )
 @click.option("--cores", type=click.IntRange(1), default=2, show_default=True, help="Cores that everything shares.")
 @click.option("--quick", is_flag=True, help="Only see that everything works: one round of tiny slots.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("results/bench"), show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path, file_okay=False), default=Path("results/bench"), show_default=True
+)
 def main(*, rounds: int, only: tuple[str, ...], cores: int, quick: bool, output: Path) -> None:
     """Compare this checkout with the alternatives on this machine."""
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # or nodes would outlive what started them
-    tied = tuple(sorted(os.sched_getaffinity(0))[:cores])
+    typed = click.get_current_context().get_parameter_source("cores") is ParameterSource.COMMANDLINE
+    # The default is for machines that have so many; what was typed is kept to.
+    tied = tied_cores(cores if typed else min(cores, len(os.sched_getaffinity(0))))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise click.ClickException(f"--output {output} cannot be made: {error.strerror}: name another folder") from None
     os.sched_setaffinity(0, tied)
     started = datetime.now(UTC)
     surroundings = environment()
-    output.mkdir(parents=True, exist_ok=True)
     parts = [part for part in all_parts() if part.name in only or (part.usual and not only)]
     sections, took_s, failed = measure_all(parts, 1 if quick else rounds, tied, output, quick=quick)
     results = Results(

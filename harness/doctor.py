@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 
 import psutil
@@ -25,6 +25,15 @@ from harness.rpc.security import Security, security_of
 _PROBES = 5
 _LOADED = 0.5
 """Share of the cores that may be busy with other work before it disturbs a measurement."""
+
+_OPTIONAL = (
+    ("onnx", "onnx", "--runtime onnx needs it"),
+    ("onnxruntime", "onnx", "--runtime onnx needs it"),
+    ("openvino", "openvino", "--runtime openvino needs it"),
+    ("ai_edge_litert", "litert", "--runtime litert needs it"),
+    ("simpy", "simulate", "iot-farm simulate needs it"),
+)
+"""Module, this project's extra that installs it, and what does not work without it."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,8 @@ def check_machine() -> Iterator[Check]:
     yield _check_package("avro", "nodes talk Avro", "pip install avro")
     for package in ("tensorflow", "keras"):
         yield _check_package(package, "nodes and the reference run Keras blocks", "pip install 'ck-iot-farm[cpu]'")
+    for module, extra, why in _OPTIONAL:
+        yield _check_optional(module, extra, why)
     memory = psutil.virtual_memory()
     yield Check("memory", None, f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free")
     cores, load = len(os.sched_getaffinity(0)), os.getloadavg()[0]
@@ -101,12 +112,18 @@ def _check_ck() -> Check:
 def _check_package(name: str, why: str, fix: str) -> Check:
     if importlib.util.find_spec(name) is None:
         return Check(name, False, "not installed", why, fix)
-    for distribution in (name, f"{name}-cpu"):
+    for distribution in (name, f"{name}-cpu", name.replace("_", "-")):
         try:
             return Check(name, True, metadata.version(distribution), why)
         except metadata.PackageNotFoundError:
             continue
     return Check(name, True, "version unknown", why)
+
+
+def _check_optional(module: str, extra: str, why: str) -> Check:
+    """What only some commands need is worth knowing, and no fault where it is missing."""
+    found = _check_package(module, why, f"pip install 'ck-iot-farm[{extra}]'")
+    return found if found.ok else replace(found, ok=None)
 
 
 def _check_initial(plan: Plan) -> Check:

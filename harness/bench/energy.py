@@ -248,6 +248,16 @@ def energy_metrics(energy: Energy) -> dict[str, float]:
     return {**known, "energy_measured": 1.0 if energy.meter.measured else 0.0}
 
 
+def require_meter(source: str, profiles: Sequence[Path] = ()) -> None:
+    """See that a source of power is one, without opening it.
+
+    Raises:
+        UserError: it is none, or its counters are not there.
+    """
+    with meter_errors():
+        open_source(source, profiles=profiles)
+
+
 @contextmanager
 def meter_errors() -> Iterator[None]:
     """Errors of the meter as those of the command line.

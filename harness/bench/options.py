@@ -112,7 +112,8 @@ class RunOptions:
             )
         self._require_target()
         self._require_protocol()
-        if self.device != "cpu" and self.wanted.runtime != "keras":
+        wanted = self.wanted  # refuses what no runtime does, for farms, too
+        if self.device != "cpu" and wanted.runtime != "keras":
             raise BadInputError(
                 f"the runtime {self.runtime} computes on the CPU", "--device gpu is for --runtime keras"
             )
@@ -166,6 +167,11 @@ class RunOptions:
         if excluded is not None:
             raise BadInputError(
                 f"{excluded} and --protocol {self.protocol} exclude each other", "it sends one burst of --frames"
+            )
+        if self.frames > QUEUE_FRAMES:
+            raise BadInputError(
+                f"--frames {self.frames} is no burst for --protocol {self.protocol}",
+                f"a node holds {QUEUE_FRAMES} frames",
             )
         if self.warmup == 0:
             raise BadInputError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.bench.options import DEFAULT_SEED
+from harness.cli.numbers import FiniteRange
 from harness.cli.options import insecure_lan_option, json_option
 
 if TYPE_CHECKING:
@@ -17,13 +18,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("target")
-@click.option("--seconds", type=click.FloatRange(5, 7200), default=60.0, show_default=True, help="Length of the run.")
+@click.option("--seconds", type=FiniteRange(5, 7200), default=60.0, show_default=True, help="Length of the run.")
 @click.option("--kills", type=click.IntRange(0), default=16, show_default=True, help="Devices killed, and restarted.")
 @click.option("--stops", type=click.IntRange(0), default=12, show_default=True, help="Devices frozen for 1.5 s.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the schedule of faults.")
 @click.option("--weights-seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Of the model.")
 @click.option("--in-flight", type=click.IntRange(1), metavar="K", help="Frames under way [default: 2 per node].")
-@click.option("--timeout", "timeout_s", type=float, default=180.0, show_default=True, help="Seconds to get ready.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=FiniteRange(min=0, min_open=True),
+    default=180.0,
+    show_default=True,
+    help="Seconds to get ready.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
 @insecure_lan_option
 @json_option

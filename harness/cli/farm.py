@@ -13,6 +13,7 @@ import click
 
 from harness.cli.farm_keys import keys
 from harness.cli.farm_live import join, leave, watch
+from harness.cli.numbers import FiniteRange
 from harness.cli.options import apart_option, insecure_lan_option, json_option, node_options
 from harness.cli.targets import farm_plan, find_farm
 
@@ -48,7 +49,7 @@ for _command in (keys, watch, join, leave):
 @click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=180.0,
     show_default=True,
     help="Seconds to get ready.",
@@ -91,13 +92,11 @@ def up(
         from harness.node.background import start_nodes
         from harness.node.blocks import NodeOptions
         from harness.node.processes import forget, started_nodes
+        from harness.node.startable import only_start, require_startable
         from harness.records.computing import Wanted
 
         farm_file = find_farm(target)
         plan = farm_plan(farm_file, model_name=model_name, partition=partition)
-        if any(node.process() for node in started_nodes(target)):
-            hint = f"iot-farm farm status {target}, or farm down {target}"
-            raise UserError(f"nodes of {target} are up already", hint)
         options = NodeOptions(
             seed=seed,
             weights=weights,
@@ -107,15 +106,21 @@ def up(
             keep_cores=keep_cores,
             emulate=emulate,
         )
-        start = start_nodes(target, farm_file, plan, options, server)
-        try:
-            with start:
-                _wait_until_ready(plan, start, timeout_s)
-        except BaseException as error:
-            forget(target)
-            if isinstance(error, FarmError):
-                error.hint = f"{error.hint}; all nodes of {target} are stopped"
-            raise
+        require_startable(plan, options)
+        with only_start(target):
+            if any(node.process() for node in started_nodes(target)):
+                hint = f"iot-farm farm status {target}, or farm down {target}"
+                raise UserError(f"nodes of {target} are up already", hint)
+            start = start_nodes(target, farm_file, plan, options, server)
+            try:
+                with start:
+                    _wait_until_ready(plan, start, timeout_s)
+            except BaseException as error:
+                forget(target)
+                if isinstance(error, FarmError):
+                    stopped = f"the {len(start.nodes)} nodes that this command started are stopped"
+                    error.hint = f"{error.hint}; {stopped}" if error.hint else stopped
+                raise
 
 
 @farm.command(short_help="Ask every node who it is.")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from harness.bench.options import DEFAULT_SEED
 from harness.farm.key_folder import INSECURE_VARIABLE
@@ -122,6 +123,15 @@ def _named_emulation(_context: click.Context, _parameter: click.Parameter, text:
     from harness.emulate.emulation import emulation_called
 
     return emulation_called(text).text
+
+
+def typed_of(names: Iterable[str]) -> str | None:
+    """The first of some options that was typed in this command, as it is typed; None where none was."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        if parameter.name in names and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE:
+            return parameter.opts[0]
+    return None
 
 
 def json_option(command: F) -> F:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.cli.options import json_option
+from harness.cli.outputs import require_output, write_output
 
 if TYPE_CHECKING:
-    from harness.models.graph import ModelGraph
     from harness.plan.explain import OneMore
     from harness.plan.objective import Planned
     from harness.plan.planner import PlanResult
@@ -85,18 +86,21 @@ def plan(
     from harness.plan.explain import explain, one_more
     from harness.plan.farm_file import assignments_document, farm_document, farm_text
     from harness.plan.planner import plan_model
+    from harness.profile.coverage import EXTRAPOLATE, require_figures
 
     graph = model(model_name)
+    _require_outputs(out, assignments)
     site = _site(devices, device, network)
     if not extrapolate:
-        _require_figures(graph, site)
+        for profile in {id(one.profile): one.profile for one in site.devices}.values():
+            require_figures(profile, graph, EXTRAPOLATE)
     result = plan_model(graph, site, objective=objective, max_latency_s=max_latency_s)
     best, lines, more = result.best, explain(result), one_more(result)
     farm = farm_document(result.graph, site, best.assignment)
     if out is not None:
-        _write(out, farm_text(farm))
+        write_output(out, farm_text(farm))
     if assignments is not None:
-        _write(assignments, json.dumps(assignments_document(result), indent=1) + "\n")
+        write_output(assignments, json.dumps(assignments_document(result), indent=1) + "\n")
     if as_json:
         click.echo(json.dumps(_document(result, lines, more, farm), indent=1))
         return
@@ -124,43 +128,38 @@ def _site(devices: str, device: str, network: str) -> Site:
             "iot-farm profile MODEL --out host.json, then plan with --device host.json",
         )
     profile, found = profile_called(device), network_called(network)
-    try:
-        named = alike(int(devices), profile)
-    except ValueError:
+    number = devices.strip().replace("_", "")
+    if not devices.strip():
+        raise BadInputError("--devices is empty", "give a number, or a file that lists them")
+    if re.fullmatch(r"[+-]?\d{1,18}", number):
+        named = alike(int(number), profile)
+    elif re.fullmatch(r"[+-]?\d+", number):
+        raise BadInputError(f"a number of {len(number)} digits is no number of devices", "give 2 or more")
+    else:
         named = read_devices(Path(devices), profile)
     # On loopback all nodes of a measured machine compute on its cores.
     measured = found.name == "loopback" and all(one.profile.name == HOST for one in named)
     return Site(named[0], tuple(named[1:]), found, named[0].profile.device.cores if measured else None)
 
 
-def _require_figures(graph: ModelGraph, site: Site) -> None:
-    """Fits are for sizes that nobody timed, and not a way to plan with another model's profile unawares.
+def _farm_file(document: Any) -> bool:
+    """A farm file that a person wrote has no cut, and stays."""
+    return isinstance(document, dict) and set(document) == {"node", "partition"}
 
-    Raises:
-        BadInputError: a profile has no figures of the model, or not of all its layers.
-    """
+
+def _assignments_file(document: Any) -> bool:
+    from harness.plan.farm_file import ASSIGNMENTS_FORMAT
+
+    return isinstance(document, dict) and document.get("format") == ASSIGNMENTS_FORMAT
+
+
+def _require_outputs(out: Path | None, assignments: Path | None) -> None:
     from harness.errors import BadInputError
 
-    for device in site.devices:
-        profile = device.profile
-        figures = profile.figures(graph)
-        hint = f"make one: iot-farm profile {graph.name} --out FILE.json; or take its fits: --extrapolate"
-        if figures is None:
-            known = ", ".join(profile.models) or "no model"
-            raise BadInputError(f"profile {profile.name} is of {known}, not of {graph.name}", hint)
-        timed = {figure.layer for figure in figures.layers if figure.parts == 1}
-        gap = next((layer.name for layer in graph.layers if layer.name not in timed), None)
-        if gap is not None:
-            raise BadInputError(f"profile {profile.name} has no figure for {gap} of {graph.name}", hint)
-
-
-def _write(path: Path, text: str) -> None:
-    from harness.errors import BadInputError
-
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be written: {error.strerror}") from None
+    if out is not None and assignments is not None and out.absolute() == assignments.absolute():
+        raise BadInputError("--out and --assignments name the same file", "each needs a file of its own")
+    require_output(out, "planned farm file", _farm_file)
+    require_output(assignments, "file of assignments", _assignments_file)
 
 
 def _print(result: PlanResult, lines: list[str], more: OneMore) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from harness.bench.options import DEFAULT_SEED
-from harness.cli.options import json_option, runtime_options
+from harness.cli.numbers import FiniteRange
+from harness.cli.options import json_option, runtime_options, typed_of
+from harness.cli.outputs import require_output, write_output
 
 if TYPE_CHECKING:
     from harness.profile.profile import Fit, LayerFigure, Profile
@@ -29,14 +31,14 @@ if TYPE_CHECKING:
 @click.option(
     "--seconds",
     "layer_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, max=60, min_open=True),
     default=0.3,
     show_default=True,
     help="Computing for each measured layer.",
 )
 @click.option("--seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Seed of the weights.")
-@click.option("--idle-w", type=click.FloatRange(min=0), help="Watts of this machine when idle, if you know them.")
-@click.option("--load-w", type=click.FloatRange(min=0, min_open=True), help="Watts of this machine under load.")
+@click.option("--idle-w", type=FiniteRange(min=0, max=1e6), help="Watts of this machine when idle, if you know them.")
+@click.option("--load-w", type=FiniteRange(min=0, max=1e6, min_open=True), help="Watts of this machine under load.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Keep the profile there.")
 @runtime_options
 @json_option
@@ -68,6 +70,8 @@ def profile(
     from harness.profile.shipped import HOST, profile_called
 
     graph = model(model_name)
+    require_output(out, "profile", _is_profile)
+    _require_sense(device, idle_w, load_w)
     if device == HOST:
         from harness.bench.layer_profile import profile_host
         from harness.cli.progress import progress_for
@@ -91,16 +95,35 @@ def profile(
                 f"profile {found.name} has no figures of {model_name}", f"it has {', '.join(found.models) or 'none'}"
             )
     if out is not None:
-        try:
-            out.write_text(profile_text(found), encoding="utf-8")
-        except OSError as error:
-            raise BadInputError(f"{out} cannot be written: {error.strerror}") from None
+        write_output(out, profile_text(found))
     if as_json:
         click.echo(json.dumps(profile_document(found), indent=1))
         return
     _print(found, model_name)
     if out is not None:
         click.echo(f"kept in {out}")
+
+
+_OF_HOST = ("threads", "layer_s", "seed", "idle_w", "load_w", "runtime", "precision", "way")
+
+
+def _require_sense(device: str, idle_w: float | None, load_w: float | None) -> None:
+    """What would be found out only when all layers are measured, or never."""
+    from harness.errors import BadInputError
+    from harness.profile.shipped import HOST
+
+    if device != HOST and (typed := typed_of(_OF_HOST)):
+        raise BadInputError(f"{typed} is for --device {HOST}", "the figures of other devices are published ones")
+    if idle_w is not None and load_w is not None and load_w < idle_w:
+        raise BadInputError(
+            f"--load-w {load_w:g} is less than --idle-w {idle_w:g}", "under load a machine draws as much or more"
+        )
+
+
+def _is_profile(document: Any) -> bool:
+    from harness.profile.profile import FORMAT
+
+    return isinstance(document, dict) and document.get("format") == FORMAT
 
 
 def _print(found: Profile, model_name: str) -> None:

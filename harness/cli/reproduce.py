@@ -49,9 +49,11 @@ def reproduce(*, quick: bool, only: tuple[str, ...], network: str, power: str, o
       iot-farm reproduce --network wifi-pi --only vgg16-9
       iot-farm reproduce --only alexnet-5 --power none --json
     """
+    from harness.bench.energy import require_meter
     from harness.emulate.emulation import emulation_called
     from harness.errors import BadInputError
     from harness.records.published import read_published
+    from harness.records.store import require_writable
     from harness.reproduce.claims import judge
     from harness.reproduce.page import AuditPage, render, to_markdown
     from harness.reproduce.row import row_of
@@ -63,6 +65,9 @@ def reproduce(*, quick: bool, only: tuple[str, ...], network: str, power: str, o
     if unknown is not None:
         raise BadInputError(f"there is no farm '{unknown}' in the paper", f"choose {', '.join(names)}")
     emulation = emulation_called(f"{DEVICE}+{network}")
+    require_writable(out)
+    if power != "none":
+        require_meter(power)
     published = read_published()
     rows, left_out, records = [], [], []
     out.mkdir(parents=True, exist_ok=True)

@@ -139,13 +139,13 @@ def run(
         frames=frames if frames is not None else _frames(options["protocol"]),
         **options,
     )
-    if dry_run:
-        _show_plan(checked, as_json=as_json)
-        return
     if checked.adapt and power_source not in (None, "none"):
         raise BadInputError("--adapt and --power exclude each other", "an energy is of a farm that stays as it is")
     if checked.protocol == PUBLISHED and power_source not in (None, "none"):
         raise BadInputError(f"--protocol {PUBLISHED} and --power exclude each other", "measure the honest run's energy")
+    if dry_run:
+        _show_plan(checked, as_json=as_json)
+        return
     folder = out or results_folder()
     require_writable(folder)
     filed = []
@@ -182,7 +182,7 @@ def _file_broken_off(record: Record, folder: Path) -> None:
 def _meter(
     source: str | None, idle_s: float | None, rate_hz: float | None, profiles: tuple[Path, ...]
 ) -> RunMeter | None:
-    from harness.bench.energy import DEFAULT_IDLE_S, PowerOptions, RunMeter
+    from harness.bench.energy import DEFAULT_IDLE_S, PowerOptions, RunMeter, require_meter
     from harness.errors import BadInputError
 
     if source is None or source == "none":
@@ -191,6 +191,7 @@ def _meter(
                 "--idle, --power-rate and --power-profile are for --power", "for example --power virtual"
             )
         return None
+    require_meter(source, profiles)
     return RunMeter(PowerOptions(source, DEFAULT_IDLE_S if idle_s is None else idle_s, profiles, rate_hz))
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from harness.simulate.scene import Failures, Outage
     from harness.simulate.study import Case, Curve
 
+_SHOWN = 40
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -38,6 +39,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--network", metavar="NAME|FILE", help="wifi-n, ethernet-100, loopback, a file [default: wifi-n; --fit: loopback]."
 )
+@click.option("--extrapolate", is_flag=True, help="Take fits where a profile has no figures of the model.")
 @click.option("--own-links", is_flag=True, help="Each device has a link of that bandwidth to itself.")
 @click.option("--all-cases", is_flag=True, help="Shared medium and own links, without and with failures.")
 @click.option("--objective", default="throughput", show_default=True, metavar="NAME", help="Of the farms' plans.")
@@ -65,6 +67,7 @@ def simulate(
     counts: str | None,
     device: str,
     network: str | None,
+    extrapolate: bool,
     own_links: bool,
     all_cases: bool,
     objective: str,
@@ -94,24 +97,37 @@ def simulate(
       iot-farm simulate --model alexnet --devices 100 --fail 10:3:60 --fail 20:4
       iot-farm simulate --devices 100,1000,1000000 --all-cases --mtbf 86400 --out figures
     """
+    from harness.cli.simulate_checks import require_fitting
     from harness.errors import BadInputError
     from harness.runtime.packages import import_package
 
+    require_fitting(
+        devices=counts is not None,
+        record=record,
+        failing=between_s is not None or all_cases,
+        frames=frames,
+        out=out,
+    )
     import_package("simpy", "simulate")
     if counts is None:
         calibration = _calibration(record, predicted, device, network, jitter)
-        _predict(calibration, predicted, frames, jitter, seed, out, as_json)
+        _predict(calibration, predicted, frames, jitter, seed, out, as_json, figures=record is None and not extrapolate)
         return
     if record is not None or predicted:
         raise BadInputError("--devices plans farms of its own", "leave it out, or --fit and --predict")
+    from harness.profile.coverage import EXTRAPOLATE, require_figures
     from harness.simulate.scene import DEFAULT_JITTER
     from harness.simulate.study import study
 
     failures = _failures(between_s, repair_s, outages)
     wanted = _wanted(
-        models, device, network or "wifi-n", frames or 500, rate_fps, DEFAULT_JITTER if jitter is None else jitter,
+        models, device, network or "wifi-n", 500 if frames is None else frames, rate_fps,
+        DEFAULT_JITTER if jitter is None else jitter,
         failures, seed, farm_devices, distinct, objective,
     )  # fmt: skip
+    if not extrapolate:
+        for one in wanted:
+            require_figures(one.profile, one.graph, EXTRAPOLATE)
     cases = _cases(wanted, failures, all_cases=all_cases, own_links=own_links)
     say = _say if not as_json else lambda _: None
     curves = study(wanted, _counts(counts), cases, say)
@@ -158,11 +174,17 @@ def _predict(
     seed: int,
     out: Path | None,
     as_json: bool,
+    *,
+    figures: bool,
 ) -> None:
     from harness.cli.simulate_report import prediction_document, print_predictions
+    from harness.profile.coverage import EXTRAPOLATE, require_figures
     from harness.simulate.against import asked_by, predict_run
 
     asked = [asked_by(path, frames=frames) for path in predicted]
+    if figures:
+        for one in asked:
+            require_figures(calibration.profile, one.plan.partition.graph, EXTRAPOLATE)
     found: list[Prediction] = [predict_run(calibration, one, jitter=jitter, seed=seed) for one in asked]
     document = prediction_document(calibration, found, seed)
     if out is not None:
@@ -183,7 +205,10 @@ def _counts(text: str) -> list[int]:
     try:
         return [int(part.replace("_", "")) for part in text.split(",")]
     except ValueError:
-        raise BadInputError(f"'{text}' is no list of numbers of devices", "for example --devices 11,100,1000") from None
+        shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        raise BadInputError(
+            f"'{shown}' is no list of numbers of devices", "for example --devices 11,100,1000"
+        ) from None
 
 
 def _failures(between_s: float | None, repair_s: float, outages: Sequence[str]) -> Failures:
@@ -225,7 +250,7 @@ def _wanted(
     profile, found = profile_called(device), network_called(network)
     return [
         Wanted(model(name), profile, found, frames, rate_fps, jitter, failures, seed, farm_devices, distinct, objective)
-        for name in models or ("alexnet", "vgg16")
+        for name in dict.fromkeys(models) or ("alexnet", "vgg16")
     ]
 
 

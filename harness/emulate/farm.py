@@ -18,6 +18,7 @@ from harness.farm.config import Address
 from harness.partition.partition import INITIAL
 from harness.plan.plan import Plan
 from harness.plan.table import Share, shares_of
+from harness.profile.coverage import require_figures
 from harness.profile.times import BlockTimes
 
 _AIR: Final = 0
@@ -46,8 +47,7 @@ class EmulatedFarm:
     def __init__(self, emulation: Emulation, plan: Plan, folder: Path) -> None:
         self.emulation = emulation
         self._plan = plan
-        times = BlockTimes(emulation.profile, plan.partition.graph)
-        self.times = {share: _share_time(plan, share, times, emulation) for share in shares_of(plan.partition)}
+        self.times = device_times(emulation, plan)
         self._at = {(one.address, one.role): Share(one.role, one.part) for one in plan.placements}
         # The air of a shared medium first, then each device, the initial last: its own link.
         self._places = {node.address: number for number, node in enumerate(plan.placements, start=1)}
@@ -132,6 +132,18 @@ class EmulatedFarm:
         # Parts of a split of convolutions differ; a device that came to its role later takes the first part's time.
         seconds = self.times[self._at.get((address, role), Share(role, 0))].warm_s
         return self._devices.book(self._places[address], seconds, arrives_s)
+
+
+def device_times(emulation: Emulation, plan: Plan) -> dict[Share, DeviceTime]:
+    """What the imitated devices need for each share of a plan.
+
+    Raises:
+        BadInputError: the profile is not of the model, or a block does not fit the device.
+    """
+    graph = plan.partition.graph
+    require_figures(emulation.profile, graph)
+    times = BlockTimes(emulation.profile, graph)
+    return {share: _share_time(plan, share, times, emulation) for share in shares_of(plan.partition)}
 
 
 def _share_time(plan: Plan, share: Share, times: BlockTimes, emulation: Emulation) -> DeviceTime:

@@ -9,8 +9,7 @@ from typing import Self
 
 import psutil
 
-from harness.errors import FarmError
-from harness.farm.key_folder import require_trust
+from harness.errors import BadInputError, FarmError
 from harness.node.blocks import NodeOptions
 from harness.node.commands import births, common_arguments, node_command, node_log, shared_cores
 from harness.node.forked_start import ForkedStart
@@ -18,7 +17,6 @@ from harness.node.launch import local_nodes
 from harness.node.processes import StartedNode, last_words, remember, require_alive, state_folder, stop_started
 from harness.node.serve import refuse_taken_port
 from harness.plan.plan import Placement, Plan
-from harness.runtime.packages import require_installed
 
 
 class Start:
@@ -108,19 +106,20 @@ def start_nodes(
         target: the name under which process list and logs are kept.
         farm_file: where the plan came from.
         plan: the run's plan.
-        options: what the nodes have in common.
+        options: what the nodes have in common; `require_startable` has seen that they can start so.
         server: forks several nodes; None starts each as a process that imports and makes its weights for itself.
 
     Raises:
-        BadInputError: a port is taken, no address of the farm belongs to this machine, or it has no keys.
+        BadInputError: a port is taken, no address of the farm belongs to this machine, or its state cannot be kept.
     """
     placements = local_nodes(plan)
-    require_installed(options.wanted.runtime)
-    require_trust(plan.farm)
     for placement in placements:
         refuse_taken_port(placement.address)
     folder = state_folder(target)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"{folder} cannot be written: {error.strerror}", "set IOT_FARM_STATE") from None
     if server is not None and len(placements) > 1:
         server.ask(common_arguments(farm_file, plan, options), births(farm_file, plan, placements, options, folder))
         return Start(folder, placements, server)

@@ -23,10 +23,19 @@ def emulated_farm(plan: Plan, text: str | None) -> EmulatedFarm | None:
     """
     if text is None:
         return None
+    require_all_here(plan)
+    return EmulatedFarm(emulation_called(text), plan, state_folder(folder_name(plan)))
+
+
+def require_all_here(plan: Plan) -> None:
+    """See that all nodes are on this machine, as they must be to share a medium.
+
+    Raises:
+        BadInputError: one is not.
+    """
     elsewhere = [node for node in plan.placements if not is_local(node.address)]
     if elsewhere:
         raise BadInputError(
             f"--emulate is for farms whose nodes are all on this machine, and {elsewhere[0]} is not",
             "use a loopback farm such as farm-5-local, or leave --emulate out",
         )
-    return EmulatedFarm(emulation_called(text), plan, state_folder(folder_name(plan)))

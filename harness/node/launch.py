@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.errors import BadInputError, FarmError
-from harness.farm.key_folder import require_trust
 from harness.node.blocks import NodeOptions, local_placements
 from harness.node.commands import births, common_arguments, node_command, shared_cores
+from harness.node.exits import exit_hint, exit_text
 from harness.node.forked_start import ForkedStart, fork_server, may_fork
 from harness.node.own_process import adopt_grandchildren
 from harness.node.serve import refuse_taken_port, serve
+from harness.node.startable import require_startable
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
 from harness.rpc.security import security_of
-from harness.runtime.packages import require_installed
 
 _STOP_S = 10.0
 _LOOK_S = 0.2
@@ -50,8 +50,7 @@ def run_foreground(
         FarmError: a node ended by itself; the others are stopped.
     """
     placements = local_nodes(plan)
-    require_installed(options.wanted.runtime)
-    require_trust(plan.farm)
+    require_startable(plan, options)
     if len(placements) == 1:
         serve(plan, placements[0], options)
         return
@@ -64,7 +63,7 @@ def run_foreground(
             time.sleep(_LOOK_S)
         address, code = found
         node = next(placement for placement in placements if str(placement.address) == address)
-        raise FarmError(f"node {node} ended with exit code {code}")
+        raise FarmError(f"node {node} {exit_text(code)}", exit_hint(code))
 
 
 def local_nodes(plan: Plan) -> tuple[Placement, ...]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from harness.errors import FarmError
+from harness.node.exits import exit_code_of, exit_hint, exit_text
 
 STATE_VARIABLE = "IOT_FARM_STATE"
 """Environment variable that names the folder of process lists and logs."""
@@ -71,6 +72,11 @@ def require_alive(started: list[StartedNode]) -> None:
     """
     for node in started:
         if node.process() is None:
+            code = exit_code_of(node.pid)
+            if code is not None and code < 0:
+                raise FarmError(
+                    f"the node at {node.address} {exit_text(code)}", exit_hint(code) or f"its log is {node.log}"
+                )
             raise FarmError(f"the node at {node.address} ended: {last_words(Path(node.log))}", f"its log is {node.log}")
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import BadInputError, NotFoundError
+from harness.errors import BadInputError
 from harness.farm.config import INITIAL, INITIAL_PORT, NODE_PORT, SPARE, Address
 from harness.farm.planned_cut import PlannedCut, PlannedRole
 from harness.models.graph import ModelGraph
 from harness.models.split import Split
 from harness.plan.assignment import Assignment, Stage, partition_of
+from harness.plan.network import require_bandwidth, shown
 from harness.plan.planner import PlanResult
 from harness.plan.site import FarmDevice, Site
-from harness.profile.profile import Profile
+from harness.profile.profile import MOST_BYTES, Profile
 from harness.profile.shipped import profile_called
-from harness.records.canonical import parse
+from harness.records.json_file import read_json
 
 ASSIGNMENTS_FORMAT: Final = "ck-iot-farm assignments"
 ASSIGNMENTS_VERSION: Final = 1
@@ -58,42 +61,59 @@ def read_devices(path: Path, default: Profile) -> list[FarmDevice]:
         NotFoundError: the file, or a profile, does not exist.
         BadInputError: it is no such list; the message names the device.
     """
-    try:
-        document = parse(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise NotFoundError(f"{path} does not exist", f"give a number, or a file like {_EXAMPLE}") from None
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}") from None
+    document = read_json(path, "list of devices", f"give a number, or a file like {_EXAMPLE}")
     if not isinstance(document, list) or not 2 <= len(document) <= MOST_DEVICES:  # noqa: PLR2004
-        raise BadInputError(f"{path} is no list of 2 devices or more", f"for example {_EXAMPLE}")
-    devices = [_device(entry, number, path, default) for number, entry in enumerate(document)]
-    names = [device.name for device in devices]
-    twice = next((name for name in names if names.count(name) > 1), None)
+        raise BadInputError(f"{path} is no list of 2 to {MOST_DEVICES:,} devices", f"for example {_EXAMPLE}")
+    # Each file is read once: devices of one file are of one kind without a look at all their figures.
+    profile = cache(partial(profile_called, near=path.parent))
+    devices = [_device(entry, number, path, default, profile) for number, entry in enumerate(document)]
+    twice = next((name for name, count in Counter(device.name for device in devices).items() if count > 1), None)
     if twice is not None:
         raise BadInputError(f"{path} names {twice} twice", "every device needs a name of its own")
     return devices
 
 
-def _device(entry: Any, number: int, path: Path, default: Profile) -> FarmDevice:
+def _device(entry: Any, number: int, path: Path, default: Profile, profile_of: Callable[[str], Profile]) -> FarmDevice:
     where = f"{path}: device {number + 1}"
     if not isinstance(entry, dict) or set(entry) - set(_KEYS):
         raise BadInputError(f"{where} is no object with {', '.join(_KEYS)}", f"for example {_EXAMPLE}")
     for key in ("name", "profile", "address"):
         if not isinstance(entry.get(key, ""), str):
             raise BadInputError(f"{where}: {key} is no text", f"for example {_EXAMPLE}")
-    profile = profile_called(entry["profile"], path.parent) if "profile" in entry else default
+    if not (name := entry.get("name", f"device{number + 1}")) or not name.isprintable():
+        raise BadInputError(f"{where}: {shown(name)} is no name", "give letters that can be printed")
+    profile = profile_of(entry["profile"]) if "profile" in entry else default
     address = loopback(number)
     if "address" in entry:
         try:
             address = Address.parse(entry["address"], address.port)
         except ValueError as error:
             raise BadInputError(f"{where}: {error}", "write HOST or HOST:PORT") from None
-    memory, bandwidth = entry.get("memory_bytes", profile.device.memory_bytes), entry.get("bandwidth_bytes_per_s")
-    for key, value in (("memory_bytes", memory), ("bandwidth_bytes_per_s", bandwidth)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-            raise BadInputError(f"{where}: {key} is {value!r}, no positive number", f"for example {_EXAMPLE}")
-    name = entry.get("name", f"device{number + 1}")
-    return FarmDevice(name, profile, int(memory), address, None if bandwidth is None else float(bandwidth))
+    memory, bandwidth = _memory(entry, where, profile), _bandwidth(entry, where)
+    return FarmDevice(name, profile, memory, address, bandwidth)
+
+
+def _memory(entry: dict[str, Any], where: str, profile: Profile) -> int:
+    found = entry.get("memory_bytes", profile.device.memory_bytes)
+    _require_positive(found, f"{where}: memory_bytes")
+    # Here, because a device by itself could not tell the file.
+    if found > MOST_BYTES:
+        raise BadInputError(f"{where}: memory_bytes is {shown(found)}", f"give 1 to {MOST_BYTES:,}")
+    return int(found)
+
+
+def _bandwidth(entry: dict[str, Any], where: str) -> float | None:
+    found = entry.get("bandwidth_bytes_per_s")
+    if found is None:
+        return None
+    _require_positive(found, f"{where}: bandwidth_bytes_per_s")
+    require_bandwidth(where, found)
+    return float(found)
+
+
+def _require_positive(value: Any, what: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise BadInputError(f"{what} is {shown(value)}, no positive number", f"for example {_EXAMPLE}")
 
 
 def farm_document(graph: ModelGraph, site: Site, assignment: Assignment) -> dict[str, Any]:
@@ -156,13 +176,8 @@ def read_assignments(path: Path, graph: ModelGraph) -> dict[int, Assignment]:
         NotFoundError: there is no such file.
         BadInputError: it is no file of assignments, or one of another model.
     """
-    try:
-        document = parse(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise NotFoundError(f"{path} does not exist", "iot-farm plan --assignments FILE writes it") from None
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}") from None
     hint = "write it again: iot-farm plan --assignments FILE"
+    document = read_json(path, "file of assignments", hint)
     if not isinstance(document, dict) or (document.get("format"), document.get("version")) != (
         ASSIGNMENTS_FORMAT,
         ASSIGNMENTS_VERSION,

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-import math
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from harness.errors import BadInputError
-from harness.records.canonical import parse
+from harness.records.json_file import read_json
+
+_SHORT: Final = reprlib.Repr()
+LEAST_BANDWIDTH: Final = 1.0
+"""Bytes per second: with less no frame would ever arrive."""
+MOST_BANDWIDTH: Final = 1e15
+MOST_LATENCY_S: Final = 3600.0
+
+
+def shown(value: object) -> str:
+    """A figure of a file for a message, its middle left out where it is long."""
+    return _SHORT.repr(value)
+
+
+def require_bandwidth(who: str, bandwidth_bytes_per_s: float) -> None:
+    """A bandwidth that a network may have.
+
+    Raises:
+        BadInputError: it is zero, negative, no number, or beyond any network; the message begins with `who`.
+    """
+    if not LEAST_BANDWIDTH <= bandwidth_bytes_per_s <= MOST_BANDWIDTH:
+        raise BadInputError(
+            f"{who} has a bandwidth of {shown(bandwidth_bytes_per_s)} bytes/s",
+            f"give {LEAST_BANDWIDTH:g} to {MOST_BANDWIDTH:g}: with less no frame would ever arrive",
+        )
 
 
 @dataclass(frozen=True)
@@ -24,7 +48,7 @@ class Network:
         source: where the figures come from.
 
     Raises:
-        BadInputError: a figure is negative, no number, or the bandwidth is zero.
+        BadInputError: a figure is negative, no number, or beyond what a network has; or the bandwidth is zero.
     """
 
     name: str
@@ -35,15 +59,12 @@ class Network:
     source: str
 
     def __post_init__(self) -> None:
-        if not self.bandwidth_bytes_per_s > 0 or math.isinf(self.bandwidth_bytes_per_s):
-            raise BadInputError(
-                f"network {self.name} has a bandwidth of {self.bandwidth_bytes_per_s} bytes/s",
-                "no frame would ever arrive: give a positive number",
-            )
+        require_bandwidth(f"network {self.name}", self.bandwidth_bytes_per_s)
         for field in ("latency_s", "message_s"):
-            if not 0 <= getattr(self, field) < math.inf:
+            if not 0 <= getattr(self, field) <= MOST_LATENCY_S:
                 raise BadInputError(
-                    f"network {self.name}: {field} is {getattr(self, field)}", "give seconds, 0 or more"
+                    f"network {self.name}: {field} is {shown(getattr(self, field))}",
+                    f"give seconds, 0 to {MOST_LATENCY_S:g}",
                 )
 
 
@@ -97,6 +118,7 @@ def network_called(name: str) -> Network:
     """A network by its name, or of a JSON file with `bandwidth_bytes_per_s`, `latency_s`, `message_s` and `shared`.
 
     Raises:
+        NotFoundError: there is no such file.
         BadInputError: there is no such network, or the file is none.
     """
     for network in _NETWORKS:
@@ -104,15 +126,13 @@ def network_called(name: str) -> Network:
             return network
     if not name.endswith(".json"):
         raise BadInputError(f"unknown network '{name}'", f"choose {', '.join(network_names())}, or name a JSON file")
-    try:
-        document = parse(Path(name).read_bytes(), name)
-    except OSError as error:
-        raise BadInputError(f"network {name} cannot be read: {error.strerror}") from None
     hint = 'for example {"bandwidth_bytes_per_s": 5e6, "latency_s": 0.01, "message_s": 0.0, "shared": true}'
+    document = read_json(Path(name), "network", hint)
     if not isinstance(document, dict) or set(document) != set(_FIELDS) or not isinstance(document["shared"], bool):
         raise BadInputError(f"network {name} needs exactly {', '.join(_FIELDS)}", hint)
     numbers = {field: document[field] for field in _FIELDS if field != "shared"}
     for field, value in numbers.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadInputError(f"network {name}: {field} is no number", hint)
-    return Network(Path(name).stem, **numbers, shared=document["shared"], source=name)
+    stem = Path(name).stem
+    return Network(stem if stem.isprintable() else repr(stem), **numbers, shared=document["shared"], source=name)

@@ -7,8 +7,8 @@ from functools import cached_property
 
 from harness.errors import BadInputError
 from harness.farm.config import Address
-from harness.plan.network import Network
-from harness.profile.profile import Profile
+from harness.plan.network import Network, require_bandwidth, shown
+from harness.profile.profile import MOST_BYTES, Profile
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class FarmDevice:
         bandwidth_bytes_per_s: of its link where that is another than the network's; None is the network's.
 
     Raises:
-        BadInputError: memory or bandwidth is not positive.
+        BadInputError: memory or bandwidth is not positive, or beyond what a device has.
     """
 
     name: str
@@ -33,12 +33,13 @@ class FarmDevice:
     bandwidth_bytes_per_s: float | None = None
 
     def __post_init__(self) -> None:
-        if self.memory_bytes <= 0:
-            raise BadInputError(f"device {self.name} has {self.memory_bytes} bytes of memory", "give a positive number")
-        if self.bandwidth_bytes_per_s is not None and not self.bandwidth_bytes_per_s > 0:
+        if not 0 < self.memory_bytes <= MOST_BYTES:
             raise BadInputError(
-                f"device {self.name} has a bandwidth of {self.bandwidth_bytes_per_s} bytes/s", "give a positive number"
+                f"device {self.name} has {shown(self.memory_bytes)} bytes of memory",
+                f"give 1 to {MOST_BYTES:,}",
             )
+        if self.bandwidth_bytes_per_s is not None:
+            require_bandwidth(f"device {self.name}", self.bandwidth_bytes_per_s)
 
     def like(self, other: FarmDevice) -> bool:
         """Whether it makes no difference which of the two computes something."""

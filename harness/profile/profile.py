@@ -11,12 +11,13 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 
-from harness.errors import BadInputError, NotFoundError
+from harness.errors import BadInputError
 from harness.models.graph import ModelGraph
-from harness.records.canonical import canonical, parse
+from harness.records.canonical import canonical
+from harness.records.json_file import read_json
 
 FORMAT: Final = "ck-iot-farm profile"
 VERSION: Final = 1
@@ -27,12 +28,30 @@ FEATURES: Final = ("one", "macs", "parameters", "input_bytes", "output_bytes")
 Basis = Literal["measured", "published", "extrapolated"]
 """measured: on this kind of device by this project; published: by others; extrapolated: by the rule in `source`."""
 
+
+def one_line(text: str) -> str:
+    """A text that can stand in a message: it is all printable.
+
+    Raises:
+        ValueError: it holds a line break or another control character.
+    """
+    if not text.isprintable():
+        raise ValueError(f"{text!r} holds a character that cannot be printed")
+    return text
+
+
 _HINT: Final = "iot-farm profile --help shows what makes one"
 _STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+# Beyond these a figure is a slip of the pen, and sums of such figures are no longer numbers.
+_MOST: Final = 1e9
+MOST_BYTES: Final = 10**18
+_MOST_CORES: Final = 10**6
+_MOST_COPIES: Final = 1000
 _Text = Annotated[str, Field(min_length=1)]
-_Positive = Annotated[float, Field(gt=0)]
-_NotNegative = Annotated[float, Field(ge=0)]
-_Bytes = Annotated[int, Field(ge=0)]
+_Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)]
+_Positive = Annotated[float, Field(gt=0, le=_MOST)]
+_NotNegative = Annotated[float, Field(ge=0, le=_MOST)]
+_Bytes = Annotated[int, Field(ge=0, le=MOST_BYTES)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -67,10 +86,10 @@ class Device:
     """
 
     title: _Text
-    cores: Annotated[int, Field(ge=1)]
-    memory_bytes: Annotated[int, Field(gt=0)]
+    cores: Annotated[int, Field(ge=1, le=_MOST_CORES)]
+    memory_bytes: Annotated[int, Field(gt=0, le=MOST_BYTES)]
     runtime_bytes: _Bytes
-    weight_copies: Annotated[float, Field(ge=1)]
+    weight_copies: Annotated[float, Field(ge=1, le=_MOST_COPIES)]
     idle_w: _NotNegative | None
     load_w: _Positive | None
     swap: Swap | None
@@ -184,7 +203,7 @@ class Profile:
         curves: published figures beside those.
     """
 
-    name: _Text
+    name: _Name
     device: Device
     models: dict[str, ModelFigures]
     fits: dict[str, Fit]
@@ -196,6 +215,9 @@ class Profile:
             for feature in fit.seconds_per:
                 if feature not in FEATURES:
                     raise ValueError(f"fits.{kind} depends on {feature}, which is none of {', '.join(FEATURES)}")
+        idle_w, load_w = self.device.idle_w, self.device.load_w
+        if idle_w is not None and load_w is not None and load_w < idle_w:
+            raise ValueError(f"device.load_w {load_w:g} is less than device.idle_w {idle_w:g}")
         for name, figures in self.models.items():
             seen = [(figure.layer, figure.parts) for figure in figures.layers]
             twice = next((one for one in seen if seen.count(one) > 1), None)
@@ -227,13 +249,7 @@ def read_profile(path: Path) -> Profile:
         NotFoundError: there is no such file.
         BadInputError: it is no profile, or holds a figure that cannot be (negative, NaN); the message names it.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise NotFoundError(f"profile {path} does not exist", _HINT) from None
-    except OSError as error:
-        raise BadInputError(f"profile {path} cannot be read: {error.strerror}", _HINT) from None
-    return profile_from(parse(data, str(path)), str(path))
+    return profile_from(read_json(path, "profile", _HINT), str(path))
 
 
 def profile_from(document: Any, source: str) -> Profile:

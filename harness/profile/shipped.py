@@ -30,6 +30,11 @@ def shipped_profile(name: str) -> Profile:
     names = shipped_names()
     if not names:
         raise MissingPackageError(f"this installation lacks its folder {_FOLDER.name}", "install ck-iot-farm again")
+    if name == HOST:
+        raise NotFoundError(
+            "this machine has no profile until one is made",
+            f"iot-farm profile MODEL --out {HOST}.json makes it: name that file",
+        )
     if name not in names:
         raise NotFoundError(
             f"there is no profile '{name}'",

@@ -108,9 +108,22 @@ class Audit:
             check=False,
         )
         if check and done.returncode not in {0, _NOT_VALID}:
-            said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
-            raise FarmError(f"`iot-farm {' '.join(arguments[:2])}` failed: {said}", "run it by hand to see more")
+            said, hint = _last_error(done.stderr or done.stdout)
+            raise FarmError(
+                f"`iot-farm {' '.join(arguments[:2])}` failed: {said}", hint or "run it by hand to see more"
+            )
         return done.stdout
+
+
+def _last_error(told: str) -> tuple[str, str]:
+    """The error that a command ended with, and its hint; else its last line."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()] or ["it said nothing"]
+    errors = [number for number, line in enumerate(lines) if line.startswith("error: ")]
+    if not errors:
+        return lines[-1], ""
+    after = lines[errors[-1] + 1 :]
+    hint = after[0].removeprefix("hint: ") if after and after[0].startswith("hint: ") else ""
+    return lines[errors[-1]].removeprefix("error: "), hint
 
 
 def write_farm(farm: Farm, number: int, folder: Path) -> Path:

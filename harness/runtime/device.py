@@ -173,15 +173,26 @@ def _missing(package: str, error: ImportError) -> MissingPackageError:
     )
 
 
+def require_threads(threads: int) -> None:
+    """See that this machine can compute with so many threads.
+
+    Raises:
+        BadInputError: they are none, or so many that TensorFlow dies of them without a word that helps.
+    """
+    if threads < 1:
+        raise BadInputError(f"{threads} threads cannot compute anything", "give 1 or more")
+    cores = os.cpu_count() or 1
+    most = _MOST_THREADS_PER_CORE * cores
+    if threads > most:
+        raise BadInputError(
+            f"{threads} threads are too many", f"this machine has {cores} cores: give {cores}, {most} at most"
+        )
+
+
 def _check(settings: _Settings) -> None:
     if settings.device not in ("cpu", "gpu"):
         raise BadInputError(f"unknown device {settings.device!r}", "choose cpu or gpu")
-    if settings.threads < 1:
-        raise BadInputError(f"{settings.threads} threads cannot compute anything", "give 1 or more")
-    cores = os.cpu_count() or 1
-    if settings.threads > _MOST_THREADS_PER_CORE * cores:
-        # TensorFlow makes them all, and dies of it without a word that helps.
-        raise BadInputError(f"{settings.threads} threads are too many", f"this machine has {cores} cores")
+    require_threads(settings.threads)
     percent = settings.gpu_memory_percent
     if percent is not None and not 0 < percent <= _WHOLE_PERCENT:
         raise BadInputError(f"{percent} % of the GPU's memory cannot be reserved", "give a share up to 100")

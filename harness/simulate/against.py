@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from harness.errors import BadInputError
 from harness.farm.config import FarmConfig
 from harness.models.catalogue import model
 from harness.partition.paper import named_partition, partition_for
@@ -15,7 +14,8 @@ from harness.partition.partition import Partition, Role
 from harness.partition.split import Split
 from harness.plan.plan import Plan, make_plan
 from harness.plan.site import FarmDevice, Site
-from harness.records.canonical import parse
+from harness.records.canonical import MAX_BYTES
+from harness.records.json_file import read_json
 from harness.records.record import FORMAT
 from harness.simulate.farm import simulate
 from harness.simulate.fit import Calibration, valid_record
@@ -87,15 +87,12 @@ def asked_by(path: Path, *, frames: int | None = None) -> Asked:
         NotFoundError: there is no such file.
         BadInputError: it is neither, or a record that is not VALID.
     """
-    try:
-        document = parse(path.read_bytes(), str(path)) if path.is_file() else None
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be read: {error.strerror}", "name a farm file or a record") from None
+    document = read_json(path, "farm file or record", "name a farm file or a record", most_bytes=MAX_BYTES)
     if isinstance(document, dict) and document.get("format") == FORMAT:
         return _of_record(path)
     farm = FarmConfig.load(path)
     plan = make_plan(partition_for(farm), farm)
-    return Asked(path.name, plan, frames or DEFAULT_FRAMES, None, None, None, {})
+    return Asked(path.name, plan, DEFAULT_FRAMES if frames is None else frames, None, None, None, {})
 
 
 def predict_run(calibration: Calibration, asked: Asked, *, jitter: float | None = None, seed: int = 0) -> Prediction:
