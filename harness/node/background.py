@@ -13,9 +13,9 @@ from harness.errors import BadInputError, FarmError
 from harness.node.blocks import NodeOptions
 from harness.node.commands import births, common_arguments, node_command, node_log, shared_cores
 from harness.node.forked_start import ForkedStart
-from harness.node.launch import local_nodes
 from harness.node.processes import StartedNode, last_words, remember, require_alive, state_folder, stop_started
 from harness.node.serve import refuse_taken_port
+from harness.node.startable import local_nodes
 from harness.plan.plan import Placement, Plan
 
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import BadInputError, FarmError
+from harness.errors import FarmError
 from harness.node.blocks import NodeOptions, local_placements
 from harness.node.commands import births, common_arguments, node_command, shared_cores
 from harness.node.exits import exit_hint, exit_text
 from harness.node.forked_start import ForkedStart, fork_server, may_fork
 from harness.node.own_process import adopt_grandchildren
 from harness.node.serve import refuse_taken_port, serve
-from harness.node.startable import require_startable
+from harness.node.startable import local_nodes, require_startable
 from harness.plan.plan import Placement, Plan
 from harness.rpc.client import RpcClient
 from harness.rpc.errors import RpcError
@@ -64,21 +64,6 @@ def run_foreground(
         address, code = found
         node = next(placement for placement in placements if str(placement.address) == address)
         raise FarmError(f"node {node} {exit_text(code)}", exit_hint(code))
-
-
-def local_nodes(plan: Plan) -> tuple[Placement, ...]:
-    """The nodes of this machine.
-
-    Raises:
-        BadInputError: there is none.
-    """
-    placements = local_placements(plan)
-    if not placements:
-        raise BadInputError(
-            f"no node of {plan.farm.source} has an address of this machine",
-            "type this on the machines that the farm file names, or use a loopback farm such as farm-5-local",
-        )
-    return placements
 
 
 class _Forked:

@@ -10,15 +10,29 @@ from contextlib import contextmanager
 
 from harness.emulate.emulation import emulation_called
 from harness.emulate.farm import device_times
-from harness.errors import UserError
+from harness.errors import BadInputError, UserError
 from harness.farm.key_folder import require_trust
-from harness.node.blocks import NodeOptions
+from harness.node.blocks import NodeOptions, local_placements
 from harness.node.emulated import require_all_here
-from harness.node.launch import local_nodes
 from harness.node.processes import state_folder
-from harness.plan.plan import Plan
+from harness.plan.plan import Placement, Plan
 from harness.runtime.device import require_threads
 from harness.runtime.packages import require_installed
+
+
+def local_nodes(plan: Plan) -> tuple[Placement, ...]:
+    """The nodes of this machine.
+
+    Raises:
+        BadInputError: there is none.
+    """
+    placements = local_placements(plan)
+    if not placements:
+        raise BadInputError(
+            f"no node of {plan.farm.source} has an address of this machine",
+            "type this on the machines that the farm file names, or use a loopback farm such as farm-5-local",
+        )
+    return placements
 
 
 def require_startable(plan: Plan, options: NodeOptions) -> None:
