@@ -2,7 +2,7 @@
 
 Read the packages from the bottom up:
 
-* `errors`, `metrics`: what a user sees when something is wrong, and the one list of metrics;
+* `errors`, `metrics`, `ending`: what a user sees when something is wrong, the list of metrics, the end of a process;
 * `records`: what a run leaves behind;
 * `report`: the energy of runs on one page, with figures, table and document;
 * `models`, `farm`: layer graphs and seeded weights; the farm file and its addresses;

@@ -11,9 +11,11 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
-TOGETHER = {"ck", "farm", "faults"}
-"""Folders whose tests take turns where the suite runs in several processes: two farms of one of them would be slow."""
+TOGETHER = {"ck", "farm", "faults", "power"}
+"""Folders whose tests take turns where the suite runs in several processes: they share a farm, or a minute."""
 LONGEST = "farm"
+LAST = "test_waveforms.py"
+"""Waits for what is recorded while the others of its folder run."""
 
 
 # First: xdist reads the groups in a hook of the same name.
@@ -27,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         groups[item] = folder if folder in TOGETHER else str(item.path)
         item.add_marker(pytest.mark.xdist_group(groups[item]))
     # The longest group begins, or one process would be at it alone in the end.
-    items.sort(key=lambda item: groups[item] != LONGEST)
+    items.sort(key=lambda item: (groups[item] != LONGEST, item.path.name == LAST))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -34,9 +34,9 @@ def mutations(folder: Path) -> Figures:
 
 def cheaters(folder: Path) -> Figures:
     """Lying nodes in a real farm."""
-    from benchmarks.audit.cheaters import HONEST, LIES, run_farm
+    from benchmarks.audit.cheaters import LIES, run_farms
 
-    told = [run_farm(folder / lie, lie) for lie in (HONEST, *LIES)]
+    told = run_farms(folder)
     caught = sum(not one.passes for one in told[1:])
     goals = [
         Goal("cheaters caught", caught, len(LIES), at_least=True, digits=0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,21 +51,32 @@ class Told:
         return self.exit_code == 0 or "VALID" in {self.status, self.forged}
 
 
-def run_farm(folder: Path, lie: str) -> Told:
-    """Start the five AlexNet nodes, let the last one lie, run a benchmark, and check what it filed.
+def run_farms(folder: Path) -> list[Told]:
+    """Start the five AlexNet nodes, run a benchmark on them, and again with each lie in the place of the last one.
 
     Args:
         folder: empty; takes farm file, state and records.
+    """
+    with _module("farms").running_farm(folder, "alexnet-5") as farm:
+        return [run_farm(farm, folder / lie, lie) for lie in (HONEST, *LIES)]
+
+
+def run_farm(farm: Any, folder: Path, lie: str) -> Told:
+    """Let the last node lie (it is gone afterwards), run a benchmark, and check what it filed.
+
+    Args:
+        farm: AlexNet on five nodes that are up.
+        folder: takes the records.
         lie: one of `LIES`, or `HONEST`.
     """
-    farms, liars = _module("farms"), _module("liars")
-    with farms.running_farm(folder, "alexnet-5") as farm:
-        if lie == HONEST:
+    results = folder / "results"
+    farm = replace(farm, environment={**farm.environment, "IOT_FARM_RESULTS": str(results)})
+    if lie == HONEST:
+        done = _run(farm)
+    else:
+        with _module("liars").liar(farm, farm.document()["block3"][0], lie):
             done = _run(farm)
-        else:
-            with liars.liar(farm, farm.document()["block3"][0], lie):
-                done = _run(farm)
-    (path,) = (folder / "results").glob("*.json")
+    (path,) = results.glob("*.json")
     audit, forged = check_file(path), _forged(path)
     why = next(iter(forged.reasons), "")
     return Told(lie, done.returncode, audit.status.value, forged.status.value, why)

@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
@@ -79,8 +80,10 @@ def profile_host(
     source = f"iot-farm profile on this machine: {told}, {threads} thread(s)"
     progress.phase(f"layers of {graph.name}", len(blocks) + 1)
     figures = []
-    for block in blocks:
-        seen = _measure(runtime, block, weights, layer_s)
+    with _collecting_little():
+        seen_of = [_told(progress, _measure(runtime, block, weights, layer_s)) for block in blocks]
+        whole = _told(progress, _measure(runtime, whole_model(graph), weights, layer_s * 2))
+    for block, seen in zip(blocks, seen_of, strict=True):
         figures.append(
             LayerFigure(
                 layer=block.layers[0],
@@ -95,14 +98,27 @@ def profile_host(
                 source=source,
             )
         )
-        progress.frame()
-    whole = _measure(runtime, whole_model(graph), weights, layer_s * 2)
-    progress.frame()
     digest = graph.digest()
     models = {graph.name: ModelFigures(digest, tuple(figures), rounded(whole.warm_s), f"{source}, the whole model")}
     return Profile(
         HOST, _device(graph, runtime_bytes, whole, idle_w=idle_w, load_w=load_w), models, _fits(graph, figures)
     )
+
+
+def _told(progress: Progress, seen: _Loaded) -> _Loaded:
+    progress.frame()
+    return seen
+
+
+@contextmanager
+def _collecting_little() -> Iterator[None]:
+    """The collector looks at what a block leaves behind, not at TensorFlow's million objects before and after each."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _blocks(graph: ModelGraph) -> Iterator[Block]:

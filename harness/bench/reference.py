@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from harness.bench.rounding import rounded_outputs
+from harness.ending import watch_a_worker
 from harness.errors import BadInputError, MissingPackageError
 from harness.models.catalogue import model
 from harness.models.frames import frame_pool
@@ -95,7 +96,7 @@ def compute_reference(
         MissingPackageError: TensorFlow is not installed, or the child was killed (out of memory).
     """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=watch_a_worker) as pool:
         try:
             return pool.submit(_compute, model_name, seed, weights, count, blocks, cut, threads).result()
         except BrokenProcessPool:

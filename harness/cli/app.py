@@ -9,6 +9,7 @@ import click
 
 import harness
 from harness.cli.lazy_group import LazyGroup
+from harness.ending import ends_with, watch_for_the_end
 from harness.errors import UserError
 from harness.rpc.cipher_order import prefer_chacha
 
@@ -52,24 +53,36 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a `UserError` becomes one line and its exit code."""
+    """Run the command line; a `UserError` becomes one line and its exit code.
+
+    Args:
+        arguments: those of this process, which then ends with the command; others where it is more than that.
+    """
+    if arguments is None:
+        watch_for_the_end()
     prefer_chacha()  # before any command imports what loads OpenSSL
+    code = _exit_code(arguments)
+    ends_with(code)
+    sys.exit(code)
+
+
+def _exit_code(arguments: list[str] | None) -> int:
     try:
         code: Any = cli.main(args=arguments, prog_name="iot-farm", standalone_mode=False)
     except UserError as error:
         _tell(error.message, error.hint)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "iot-farm"
         _tell(error.format_message(), f"`{command} --help` shows what it takes")
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    return code if isinstance(code, int) else 0
 
 
 def _tell(message: str, hint: str) -> None:

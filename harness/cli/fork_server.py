@@ -8,11 +8,13 @@ from __future__ import annotations
 import sys
 
 from harness.cli.app import main as command_line
+from harness.ending import watch_for_the_end
 from harness.rpc.cipher_order import prefer_chacha
 
 
 def main() -> None:
     """Import, read the request, and go on as the command `node` that it contains."""
+    watch_for_the_end()  # of each node, too
     prefer_chacha()  # before anything imports what loads OpenSSL
     import harness.cli.node
     import harness.node.fork_server  # noqa: F401  needed in a moment

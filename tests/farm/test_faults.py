@@ -19,38 +19,31 @@ from harness.records.check import check_file
 from harness.records.store import read_record
 
 
-@pytest.fixture
-def farm(tmp_path: Path) -> Iterator[Farm]:
-    """A farm of its own: these tests harm it."""
-    with running_farm(tmp_path, "alexnet-5") as running:
+@pytest.fixture(scope="module")
+def harmed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
+    """A farm of this module's own, which loses a node."""
+    with running_farm(tmp_path_factory.mktemp("harmed"), "alexnet-5") as running:
         yield running
 
 
 @pytest.fixture
+def farm(harmed: Farm, tmp_path: Path) -> Farm:
+    """The same, with results of its own."""
+    return _with_results(harmed, tmp_path)
+
+
+@pytest.fixture
 def whole(alexnet_farm: Farm, tmp_path: Path) -> Farm:
-    """The farm of this module, with results of its own: these tests leave its nodes as they were."""
-    return replace(
-        alexnet_farm, environment={**alexnet_farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")}
-    )
+    """The farm of this folder, with results of its own: these tests leave its nodes as they were."""
+    return _with_results(alexnet_farm, tmp_path)
+
+
+def _with_results(farm: Farm, folder: Path) -> Farm:
+    return replace(farm, environment={**farm.environment, "IOT_FARM_RESULTS": str(folder / "results")})
 
 
 def _nothing_written(farm: Farm) -> bool:
     return not list(Path(farm.environment["IOT_FARM_RESULTS"]).glob("*"))
-
-
-def test_a_node_that_is_down_is_named(farm: Farm) -> None:
-    """The preflight names role, host and port of a dead node, and how to start it; exit code 3."""
-    address = farm.document()["block2"][1]
-    farm.processes()[address].kill()
-    done = farm.command("run", "--target", str(farm.file), "--frames", "5")
-    assert done.returncode == 3
-    assert f"block2 part 2 of 2 at {address} is down" in done.stderr
-    assert "iot-farm farm up" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert _nothing_written(farm)
-    status = farm.command("farm", "status", str(farm.file))
-    assert status.returncode == 3
-    assert status.stdout.count("[x]") == 3
 
 
 def test_a_node_that_hangs_is_named(whole: Farm) -> None:
@@ -107,17 +100,32 @@ def test_a_node_lost_in_mid_run_ends_the_run(request: pytest.FixtureRequest, whi
     assert len(read_record(path)["frames"]) > 1
 
 
-def test_row_20_a_taken_port_stops_the_whole_farm(tmp_path: Path) -> None:
+def test_a_node_that_is_down_is_named(farm: Farm) -> None:
+    """The preflight names role, host and port of a dead node, and how to start it; exit code 3."""
+    address = farm.document()["block2"][0]
+    for process in {farm.processes().get(address)} - {None}:  # the test before this one has killed it
+        process.kill()
+    done = farm.command("run", "--target", str(farm.file), "--frames", "5")
+    assert done.returncode == 3
+    assert f"block2 part 1 of 2 at {address} is down" in done.stderr
+    assert "iot-farm farm up" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _nothing_written(farm)
+    status = farm.command("farm", "status", str(farm.file))
+    assert status.returncode == 3
+    assert status.stdout.count("[x]") == 3
+
+
+def test_row_20_a_taken_port_stops_the_whole_farm(alexnet_farm: Farm, tmp_path: Path) -> None:
     """`farm up` names the port and who holds it, and no other node is left running."""
-    with running_farm(tmp_path / "first", "alexnet-5") as first:
-        taken = first.document()
-        environment = {"IOT_FARM_STATE": str(tmp_path / "other"), "IOT_FARM_RESULTS": str(tmp_path / "r")}
-        done = iot_farm("farm", "up", str(first.file), environment=environment)
-        assert done.returncode == 2
-        host, port = taken["block1"][0].split(":")
-        assert f"port {port} on {host} is taken by process" in done.stderr
-        assert "Traceback" not in done.stderr
-        assert first.command("farm", "status", str(first.file)).returncode == 0
+    first = alexnet_farm
+    environment = {"IOT_FARM_STATE": str(tmp_path / "other"), "IOT_FARM_RESULTS": str(tmp_path / "r")}
+    done = iot_farm("farm", "up", str(first.file), environment=environment)
+    assert done.returncode == 2
+    host, port = first.document()["block1"][0].split(":")
+    assert f"port {port} on {host} is taken by process" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert first.command("farm", "status", str(first.file)).returncode == 0
 
 
 def test_row_20_a_taken_initial_port_is_named(alexnet_farm: Farm) -> None:

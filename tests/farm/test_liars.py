@@ -15,18 +15,18 @@ from harness.records.check import check_file
 
 
 @pytest.fixture
-def farm(alexnet_farm: Farm, tmp_path: Path) -> Farm:
-    """The farm of this module, with results of its own; once a liar was there, its node is gone."""
-    environment = {**alexnet_farm.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")}
-    return replace(alexnet_farm, environment=environment)
+def farm(lied_to: Farm, tmp_path: Path) -> Farm:
+    """The farm of the liars, with results of its own."""
+    return replace(lied_to, environment={**lied_to.environment, "IOT_FARM_RESULTS": str(tmp_path / "results")})
 
 
 def _run(farm: Farm, *options: str) -> subprocess.CompletedProcess[str]:
     return farm.command("run", "--target", str(farm.file), "--frames", "20", "--warmup", "0", *options)
 
 
-def test_a_run_with_another_seed_is_refused(farm: Farm, tmp_path: Path) -> None:
-    """Run first, on honest nodes: those of another seed are named before a frame is sent; swapped parts are, too."""
+def test_a_run_with_another_seed_is_refused(alexnet_farm: Farm, tmp_path: Path) -> None:
+    """On honest nodes: those of another seed are named before a frame is sent; swapped parts are, too."""
+    farm = alexnet_farm
     done = _run(farm, "--seed", "7")
     assert done.returncode == 3
     assert "has weights seed:1:2018, this run needs seed:1:7" in done.stderr

@@ -1,6 +1,5 @@
 """A run of one device that is broken off in its window: a real process, interrupted as a user does it."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -16,7 +15,6 @@ def test_ctrl_c_in_the_window_leaves_an_incomplete_record(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "harness", "run", "--model", "alexnet", "--target", "host", "--seconds", "60"]
     with subprocess.Popen(
         [*command, "--out", str(tmp_path / "records")],
-        env={**os.environ, "IOT_FARM_CACHE": str(tmp_path / "cache")},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -14,7 +14,9 @@ from harness.models.frames import frame_pool
 from harness.partition.paper import partition
 from harness.partition.wire import Wire
 
-QUESTION = {"seed": 7, "weights": None, "count": 2, "blocks": ()}
+CUT = partition("alexnet-5")
+BLOCKS = tuple(CUT.block(role.name, 0) for role in CUT.roles)
+QUESTION = {"seed": 7, "weights": None, "count": 2, "blocks": BLOCKS}
 
 
 really_computed = cache(compute_reference)
@@ -47,13 +49,11 @@ def same(one: Reference, other: Reference) -> bool:
 
 def test_second_time(computed: list[dict[str, object]]) -> None:
     """The second question is answered from the cache, with the same bits, fingerprints of blocks included."""
-    cut = partition("alexnet-5")
-    question = {**QUESTION, "blocks": tuple(cut.block(role.name, 0) for role in cut.roles)}
-    first, second = (kept_or_computed("alexnet", **question) for _ in range(2))
+    first, second = (kept_or_computed("alexnet", **QUESTION) for _ in range(2))
     assert len(computed) == 1
     assert same(first, second)
-    assert len(second.block_fingerprints) == len(cut.roles)
-    other = kept_or_computed("alexnet", **{**question, "seed": 8})
+    assert len(second.block_fingerprints) == len(CUT.roles)
+    other = kept_or_computed("alexnet", **{**QUESTION, "seed": 8})
     assert len(computed) == 2
     assert not same(first, other), "control"
 

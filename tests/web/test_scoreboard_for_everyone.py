@@ -16,25 +16,35 @@ from harness.board.words import plain
 FRONTIERS = """() => document.getElementById('pareto-plot').data.filter(one => one.name.startsWith('frontier: '))
     .map(one => [one.name.slice(10), one.x, one.y])"""
 
+EVERY = 16
+"""Of so many hostile rows one has its own page opened."""
+
 
 @pytest.fixture(scope="module")
 def hostile_board(held: Collection, tmp_path_factory: pytest.TempPathFactory) -> tuple[Board, list[str]]:
-    """A scoreboard in which each of more than 200 rows is called by another hostile text, in every field."""
+    """A scoreboard in which each of more than 200 rows is called by another hostile text, in every field.
+
+    Its own page holds those of the rows behind it too, where it shows a list: so that each is on a page that is opened.
+    """
     base = next(one for one in held.found if one.detail.power is not None)
     texts = hostile_texts()
     found = []
     # Rows are made of cleaned texts; nothing but that is left out here.
-    for at, text in enumerate(plain(text, 1000) for text in texts):
+    cleaned = [plain(text, 1000) for text in texts]
+    for at, text in enumerate(cleaned):
+        those = cleaned[at : at + EVERY]
         mark = text.replace(" ", "") or "x"
         row = replace(
             base.row, id=f"{at:016x}", model=text, system=text, device=text, name=text, command=text, correction=text,
             source=text, started_utc=text, marks=(f"emulated: {mark}", text), reasons=(text,), notes=(text,),
             declared={"price_usd": 1.0, "price_source": text}, corrected={"ips": (1.0, 2.0)},
         )  # fmt: skip
-        findings = tuple(replace(one, title=text, text=text) for one in base.detail.findings)
-        facts = ((text, text),)
-        devices = tuple(replace(one, name=text, roles=text, facts=((text, text, text),)) for one in base.detail.devices)
-        power = replace(base.detail.power, meter=text, phases=((text, 0.0, 60.0),)) if base.detail.power else None
+        findings = tuple(replace(base.detail.findings[0], title=one, text=one) for one in those)
+        facts = tuple((one, one) for one in those)
+        told = tuple((one, one, one) for one in those)
+        devices = tuple(replace(one, name=text, roles=text, facts=told) for one in base.detail.devices)
+        phases = tuple((one, 0.0, 60.0) for one in those)
+        power = replace(base.detail.power, meter=text, phases=phases) if base.detail.power else None
         detail = replace(base.detail, findings=findings, facts=facts, devices=devices, power=power, no_power=text)
         found.append(replace(base, row=row, detail=detail))
     made = Collection(tuple(found), tuple(texts), frozenset())
@@ -54,12 +64,14 @@ def test_no_script_of_a_record_runs(hostile_board: tuple[Board, list[str]], open
     assert page.locator("#sides thead th").count() == 200 + 1
     shown = page.locator("tr.row th a").evaluate_all("all => all.map(one => one.textContent)")
     assert shown == [plain(text, 1000) for text in texts], "each is shown letter by letter"
-    own = board.folder.as_uri() + "/"
-    for row in board.rows[::8]:
+    own, held = board.folder.as_uri() + "/", set()
+    for row in board.rows[::EVERY]:
         page.goto((board.folder / "records" / f"{row.id}.html").as_uri())
         drawn(page)
         assert page.evaluate("window.taken") is None, row.system
         assert page.url.startswith(own), row.system
+        held.update(page.locator("dl.facts dt").all_text_contents())
+    assert held.issuperset(shown), "each is on a page that was opened"
     page.goto((board.folder / "figures.html").as_uri())
     assert page.evaluate("window.taken") is None
     assert [url for url in watched.requests if not url.startswith((own, "data:"))] == []

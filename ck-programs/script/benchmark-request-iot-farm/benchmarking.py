@@ -114,6 +114,7 @@ def measure(options):
         target=target,
         iterations=1,
         repetitions=REPETITIONS,
+        sleep="0",  # CK waits 3 s, so that one can read the choices; here there are none
         record="yes",
         record_failed="yes",
         record_params={"search_point_by_features": "yes"},
