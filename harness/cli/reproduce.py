@@ -15,7 +15,9 @@ from harness.cli.options import json_option
 
 
 @click.command()
-@click.option("--quick", is_flag=True, help="Short windows of AlexNet on 5 and VGG16 on 11 devices: three minutes.")
+@click.option(
+    "--quick", is_flag=True, help="Short windows of AlexNet on 5 and VGG16 on 11 devices: three minutes at most."
+)
 @click.option("--only", "only", multiple=True, metavar="PARTITION", help="This farm alone; may be given again.")
 @click.option(
     "--network",
