@@ -17,6 +17,9 @@ from harness.plan.search import Floats, Search, Solution
 SAME: Final = 1 + 1e-9
 """Sums that were added in another order."""
 _MOST_LOOKS: Final = 400
+_FEW: Final = 192
+_ROUNDS: Final = 2
+"""So many thresholds, looked at so often, show where the best one lies."""
 
 
 class ExactPlanner:
@@ -101,16 +104,11 @@ class ExactPlanner:
 
     def _energy(self, counts: Sequence[int]) -> dict[int, Planned]:
         """Idle watts times the period, plus what computing takes: the least sum for each period and count."""
-        every = self._search.thresholds_s
-        all_of_them = len(every) <= self._search.most_thresholds
-        picked = (
-            every if all_of_them else every[np.linspace(0, len(every) - 1, self._search.most_thresholds).astype(int)]
-        )
+        idle_w = self._idle_w()
+        worth_it = self._worth_a_look(counts, idle_w)
+        all_of_them = len(worth_it) <= self._search.most_thresholds
+        picked = worth_it if all_of_them else _some(worth_it, self._search.most_thresholds)
         solution = self._search.solve(picked, "dynamic")
-        idle_w = np.full(solution.devices.shape, self._model.initial_idle_w)
-        for kind, numbers in enumerate(self._model.site.kinds):
-            each_w = self._model.site.devices[numbers[0]].profile.device.idle_w or 0.0
-            idle_w = idle_w + np.indices(idle_w.shape)[kind] * each_w
         least_j = idle_w[..., None] * picked + solution.totals
         plans = {}
         for count in counts:
@@ -118,6 +116,39 @@ class ExactPlanner:
             if found is not None:
                 plans[count] = Planned(found.assignment, found.prediction, found.exact and all_of_them)
         return plans
+
+    def _idle_w(self) -> Floats:
+        """Idle watts of the initial and of so many devices of each kind."""
+        idle_w = np.full([size + 1 for size in self._search.sizes], self._model.initial_idle_w)
+        for kind, numbers in enumerate(self._model.site.kinds):
+            each_w = self._model.site.devices[numbers[0]].profile.device.idle_w or 0.0
+            idle_w = idle_w + np.indices(idle_w.shape)[kind] * each_w
+        return idle_w
+
+    def _worth_a_look(self, counts: Sequence[int], idle_w: Floats) -> Floats:
+        """Thresholds at which a plan may need least energy: at all others none fits, or each needs more than one here.
+
+        What computing takes falls as the threshold grows: between two thresholds it is at least that at the longer one,
+        while idling takes at least that of the shorter one.
+        """
+        every = self._search.thresholds_s
+        if self._most_s < math.inf or not (idle_w > 0).all():
+            return every
+        for _ in range(_ROUNDS):
+            if len(every) <= 2 * _FEW:
+                break
+            few = _some(every, _FEW)
+            found = self._search.solve(few, "dynamic")
+            shorter = np.concatenate([[0.0], few[:-1]])
+            hopeful = np.zeros(len(few), dtype=bool)
+            for count in counts:
+                within = found.devices <= count
+                totals, idles_w = found.totals[within], idle_w[within][:, None]
+                best_j = (idles_w * few + totals).min()
+                if best_j < math.inf:
+                    hopeful |= (idles_w * shorter + totals).min(axis=0) <= best_j * SAME
+            every = every[hopeful[np.searchsorted(few, every)]]
+        return every
 
     def _least_energy(self, solution: Solution, least_j: Floats) -> Planned | None:
         """Look at plans in the order of what they need at least, until none that follows can be better."""
@@ -147,3 +178,9 @@ class ExactPlanner:
         # The search for the best pace knows no bound of frames in flight, under which a shorter way may be the better.
         exact = self._objective != "throughput" or not prediction.held_by_load
         return Planned(found.assignment, prediction, exact=exact)
+
+
+def _some(values: Floats, count: int) -> Floats:
+    """So many of them, evenly, the first and the last among them."""
+    found: Floats = values[np.unique(np.linspace(0, len(values) - 1, count).astype(int))]
+    return found

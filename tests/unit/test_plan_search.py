@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 from random import Random
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from benchmarks.random_plans import random_assignment
 from harness.errors import BadInputError, FarmError
 from harness.models.catalogue import model
 from harness.partition.paper import partition, partition_names
+from harness.plan import exact
 from harness.plan.assignment import assignment_of, partition_of
 from harness.plan.cost import predict
 from harness.plan.network import Network
@@ -53,6 +55,17 @@ def test_the_plan_is_the_best_of_all(
     best = best_of_all(site, objective)
     assert planned.exact
     assert score(planned.prediction, objective) == pytest.approx(best, rel=1e-9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(first=SECONDS, second=SECONDS, network=NETWORKS)
+def test_the_best_energy_is_never_passed_over(first: list[float], second: list[float], network: Network) -> None:
+    """Where three thresholds show which others are worth a look, the plan for energy is still the best of all."""
+    site = site_of([profile_of(first), profile_of(second, name="other"), profile_of(first)], network)
+    with patch.object(exact, "_FEW", 3):
+        planned = plan_model(TINY, site, objective="energy").best
+    assert planned.exact
+    assert score(planned.prediction, "energy") == pytest.approx(best_of_all(site, "energy"), rel=1e-9)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
