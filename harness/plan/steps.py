@@ -125,6 +125,7 @@ def _steps(model: StageModel, source: int, target: int, cut: Cut, vectors: Seque
         ends.append(model.receiving_s(cut))
     least_s = max(ends, default=0.0)
     hop_s = model.hop_s(cut) + (model.last_hop_s(cut) if target < 0 else 0.0)
+    shared_s, shared_share = _shared(model, cut, last=target < 0)
     costs: dict[Counts, StageCost] = {}
     for counts in vectors:
         cost = _whole_cost(nodes, counts) if cut.parts == 1 else _split_cost(nodes, counts, cut.parts)
@@ -132,7 +133,7 @@ def _steps(model: StageModel, source: int, target: int, cut: Cut, vectors: Seque
             continue
         costs[counts] = cost
         adds: dict[Additive, float] = {
-            "shared": _shared_s(model, cut, cost.busy_s, last=target < 0),
+            "shared": shared_s + cost.busy_s * shared_share,
             "latency": cost.latency_s + hop_s,
             "dynamic": math.nan if cost.dynamic_j is None else cost.dynamic_j,
         }
@@ -176,12 +177,12 @@ def _fewer(counts: Counts, parts: int) -> Iterable[Counts]:
             yield (*counts[:kind], count - parts, *counts[kind + 1 :])
 
 
-def _shared_s(model: StageModel, cut: Cut, busy_s: float, *, last: bool) -> float:
-    """What a stage takes of that which all share: a medium, or the cores of one machine."""
+def _shared(model: StageModel, cut: Cut, *, last: bool) -> tuple[float, float]:
+    """What a stage takes of that which all share, a medium or the cores of one machine: seconds, and of its work."""
     if model.site.network.shared:
-        return model.medium_s(cut) + (model.last_medium_s(cut) if last else 0.0)
+        return model.medium_s(cut) + (model.last_medium_s(cut) if last else 0.0), 0.0
     if model.site.shared_cores is None:
-        return 0.0
+        return 0.0, 0.0
     first = model.incoming(cut).messages if cut.begin == 0 else 0
     ends_s = model.site.network.message_s * (first + (model.outgoing(cut).messages if last else 0))
-    return (busy_s + ends_s) / model.site.shared_cores
+    return ends_s / model.site.shared_cores, 1 / model.site.shared_cores
