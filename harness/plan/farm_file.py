@@ -26,7 +26,8 @@ from harness.records.json_file import read_json
 
 ASSIGNMENTS_FORMAT: Final = "ck-iot-farm assignments"
 ASSIGNMENTS_VERSION: Final = 1
-MOST_DEVICES: Final = 100_000
+MOST_DEVICES: Final = 2_000
+"""A plan for so many takes half a minute, and a run's 64 frames in flight keep no more than some seventy busy."""
 _LOOPBACK: Final = ipaddress.IPv4Address("127.0.1.1")
 _EXAMPLE: Final = '[{"name": "pi1", "profile": "rpi3", "address": "192.168.1.3", "memory_bytes": 500000000}, ...]'
 _KEYS: Final = ("name", "profile", "address", "memory_bytes", "bandwidth_bytes_per_s")
@@ -39,7 +40,10 @@ def alike(count: int, profile: Profile, memory_bytes: int | None = None) -> list
         BadInputError: fewer than two, or more than anybody has.
     """
     if not 2 <= count <= MOST_DEVICES:  # noqa: PLR2004  the initial, and one that computes
-        raise BadInputError(f"{count} devices cannot be planned", f"give 2 to {MOST_DEVICES:,}, the initial included")
+        more = f"; for several farms: iot-farm simulate --devices {count}" if count > MOST_DEVICES else ""
+        raise BadInputError(
+            f"{count} devices cannot be planned as one farm", f"give 2 to {MOST_DEVICES:,}, the initial included{more}"
+        )
     memory = profile.device.memory_bytes if memory_bytes is None else memory_bytes
     return [FarmDevice(f"device{number + 1}", profile, memory, loopback(number)) for number in range(count)]
 

@@ -70,7 +70,7 @@ RUN = "run --target farm.json"
         (f"{PLAN} --out one.json --assignments one.json", "the same file"),
         ("plan --model alexnet --devices ", "--devices"),
         (f"plan --model alexnet --devices {'9' * 5000}", "5000 digits"),
-        ("plan --model alexnet --devices 100001", "100001 devices"),
+        ("plan --model alexnet --devices 2001", "2001 devices cannot be planned as one farm"),
         (f"{PLAN} --device gap.json", "conv3"),
         (f"{PLAN} --device vgg.json", "not of alexnet"),
         (f"{SIMULATE} --device gap.json", "conv3"),
