@@ -412,6 +412,7 @@ def test_it_ends_gracefully_and_takes_up_its_files(tmp_path: Path) -> None:
 
     def slowly() -> Iterator[bytes]:
         yield content[:5000]
+        time.sleep(1.0)  # an upload that the service has not begun with is refused, as it should be
         service.process.send_signal(signal.SIGTERM)
         time.sleep(0.5)
         yield content[5000:]
