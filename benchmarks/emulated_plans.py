@@ -28,9 +28,8 @@ from benchmarks.random_plans import random_assignment
 from harness.farm.config import INITIAL_PORT, NODE_PORT, Address
 from harness.partition.paper import partition, partition_names
 from harness.partition.partition import Partition
+from harness.plan import cost
 from harness.plan.assignment import Assignment, assignment_of, partition_of
-from harness.plan.cost import Prediction as Planned
-from harness.plan.cost import predict
 from harness.plan.farm_file import farm_document, farm_text
 from harness.plan.network import network_called
 from harness.plan.planner import plan_model
@@ -68,7 +67,7 @@ class Contestant:
     title: str
     assignment: Assignment
     site: Site
-    planned: Planned
+    planned: cost.Prediction
 
     @property
     def window_ips(self) -> float:
@@ -149,7 +148,7 @@ def contestants(cut: Partition, best: int, first: int) -> list[Contestant]:
     site = _site(cut.devices, 0)
     costs = StageModel(graph, site, conv_splits="all")
     drawn = [random_assignment(graph, cut.devices - 1, random) for _ in range(RANDOM_PLANS)]
-    drawn.sort(key=lambda one: -predict(graph, site, one, model=costs).ips)
+    drawn.sort(key=lambda one: -cost.predict(graph, site, one, model=costs).ips)
     titles = {PAPER: assignment_of(cut), PLANNED: plan_model(graph, site, every=False).best.assignment}
     if _form(titles[PLANNED]) == _form(titles[PAPER]):
         titles = {f"{PAPER} = {PLANNED}": titles[PAPER]}
@@ -158,7 +157,7 @@ def contestants(cut: Partition, best: int, first: int) -> list[Contestant]:
     for number, one in sorted((others[form] for form in others.keys() - known), key=itemgetter(0))[:best]:
         titles[f"random, number {number} of {RANDOM_PLANS}"] = one
     return [
-        Contestant(cut.name, title, one, _site(cut.devices, first + at), predict(graph, site, one, model=costs))
+        Contestant(cut.name, title, one, _site(cut.devices, first + at), cost.predict(graph, site, one, model=costs))
         for at, (title, one) in enumerate(titles.items())
     ]
 

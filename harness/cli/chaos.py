@@ -10,7 +10,7 @@ import click
 
 from harness.bench.options import DEFAULT_SEED
 from harness.cli.numbers import FiniteRange
-from harness.cli.options import insecure_lan_option, json_option
+from harness.cli.options import insecure_lan_option, json_option, ready_timeout_option
 
 if TYPE_CHECKING:
     from harness.bench.chaos import ChaosOutcome
@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the schedule of faults.")
 @click.option("--weights-seed", type=click.IntRange(0), default=DEFAULT_SEED, show_default=True, help="Of the model.")
 @click.option("--in-flight", type=click.IntRange(1), metavar="K", help="Frames under way [default: 2 per node].")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=FiniteRange(min=0, min_open=True),
-    default=180.0,
-    show_default=True,
-    help="Seconds to get ready.",
-)
+@ready_timeout_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the record [default: ./results].")
 @insecure_lan_option
 @json_option

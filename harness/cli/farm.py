@@ -13,8 +13,7 @@ import click
 
 from harness.cli.farm_keys import keys
 from harness.cli.farm_live import join, leave, watch
-from harness.cli.numbers import FiniteRange
-from harness.cli.options import apart_option, insecure_lan_option, json_option, node_options
+from harness.cli.options import apart_option, insecure_lan_option, json_option, node_options, ready_timeout_option
 from harness.cli.targets import farm_plan, find_farm
 
 if TYPE_CHECKING:
@@ -46,14 +45,7 @@ for _command in (keys, watch, join, leave):
 
 @farm.command(short_help="Start the nodes of this machine, and wait until they are ready.")
 @click.argument("target")
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=FiniteRange(min=0, min_open=True),
-    default=180.0,
-    show_default=True,
-    help="Seconds to get ready.",
-)
+@ready_timeout_option
 @node_options
 @apart_option
 @insecure_lan_option

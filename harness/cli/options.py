@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from harness.bench.options import DEFAULT_SEED
+from harness.cli.numbers import FiniteRange
 from harness.farm.key_folder import INSECURE_VARIABLE
 from harness.records.computing import PRECISIONS, RUNTIMES, WAYS
 
@@ -88,6 +89,18 @@ def runtime_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+def ready_timeout_option(command: F) -> F:
+    """`--timeout`: how long nodes that were started may take until they are ready."""
+    return click.option(
+        "--timeout",
+        "timeout_s",
+        type=FiniteRange(min=0, min_open=True),
+        default=180.0,
+        show_default=True,
+        help="Seconds to get ready.",
+    )(command)
 
 
 def insecure_lan_option(command: F) -> F:

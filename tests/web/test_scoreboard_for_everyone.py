@@ -16,7 +16,7 @@ from harness.board.words import plain
 FRONTIERS = """() => document.getElementById('pareto-plot').data.filter(one => one.name.startsWith('frontier: '))
     .map(one => [one.name.slice(10), one.x, one.y])"""
 
-EVERY = 16
+EVERY = 8
 """Of so many hostile rows one has its own page opened."""
 
 
