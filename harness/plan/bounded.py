@@ -17,7 +17,7 @@ from typing import Final
 from harness.plan.assignment import Assignment, Stage
 from harness.plan.cost import cuts_of
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import State, stages_from, state_after
+from harness.plan.stages import State, stages_from, state_after
 from harness.plan.way import Cut
 
 _STEP: Final = 1.005

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from harness.plan.objective import Objective
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import MOST_STEPS, Counts, Stages, count_steps, stages_from, state_after
+from harness.plan.stages import Stages, stages_from, state_after
+from harness.plan.steps import MOST_STEPS, Counts, count_steps
 from harness.plan.way import Cut
 
 _SAME: Final = 1e-8

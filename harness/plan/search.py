@@ -18,12 +18,13 @@ import numpy.typing as npt
 
 from harness.plan.assignment import Assignment, Stage
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import Additive, Counts, Stages, Step, steps_of
+from harness.plan.stages import Stages
+from harness.plan.steps import Additive, Counts, steps_of
+from harness.plan.way import Cut
 
 _MOST_CELLS: Final = 40_000_000
 _IMPROVED: Final = 1e-12
 _ROUND: Final = 24
-_SHORT_ROUND: Final = 8
 
 Accept = Callable[[int, float, float], bool]
 Floats = npt.NDArray[np.float64]
@@ -58,28 +59,21 @@ class Search:
         self.model = model
         self.steps = steps_of(model, stages)
         self.sizes = tuple(len(kind) for kind in model.site.kinds)
-        self.thresholds_s: Floats = np.unique([step.period_s for step in self.steps])
-        self._periods_s = np.array([step.period_s for step in self.steps])
-        self._smaller_s = np.array([step.smaller_s for step in self.steps])
+        self.thresholds_s: Floats = np.unique(self.steps.period_s)
         self._states = [state for state, _ in stages]
+        self._regions = [
+            (
+                tuple(slice(0, size + 1 - count) for size, count in zip(self.sizes, counts, strict=True)),
+                tuple(slice(count, None) for count in counts),
+            )
+            for counts in self.steps.counts
+        ]
+        """For each number of devices: where it is free, and the same places when it was taken."""
 
     @property
     def most_thresholds(self) -> int:
         """Thresholds that can be looked at side by side."""
         return max(2, _MOST_CELLS // (len(self._states) * math.prod(size + 1 for size in self.sizes)))
-
-    def prunes(self, additive: Additive) -> bool:
-        """Whether no further replica makes a sum smaller: then those that just keep to a threshold will do.
-
-        The mean latency of replicas falls when the slowest leaves; where devices have links of their own, the slowest
-        in its pace need not be the slowest in its latency.
-        """
-        site = self.model.site
-        if len(self.sizes) == 1:
-            return True
-        if additive == "latency":
-            return all(device.bandwidth_bytes_per_s is None for device in site.devices)
-        return additive == "shared" and site.shared_cores is None
 
     def solve(self, thresholds_s: Floats, additive: Additive) -> Solution:
         """For every threshold and every number of devices of each kind: the least sum, and how it comes about.
@@ -95,23 +89,23 @@ class Search:
         for number, state in enumerate(self._states):
             if state.layer == 0:
                 totals[number][(0,) * len(self.sizes)] = 0.0
-        lows = np.searchsorted(thresholds_s, self._periods_s)
-        highs = np.full(lows.shape, len(thresholds_s))
-        if self.prunes(additive):
-            highs = np.searchsorted(thresholds_s, self._smaller_s)
-        for number in map(int, np.flatnonzero(lows < highs)):
-            step = self.steps[number]
-            columns = slice(int(lows[number]), int(highs[number]))
-            taken = tuple(slice(0, size + 1 - count) for size, count in zip(self.sizes, step.counts, strict=True))
-            given = tuple(slice(count, None) for count in step.counts)
-            new = totals[step.source][(*taken, columns)] + step.adds[additive]
-            total = end_total if step.target < 0 else totals[step.target]
-            origin = end_origin if step.target < 0 else origins[step.target]
-            old = total[(*given, columns)]
+        lows = np.searchsorted(thresholds_s, self.steps.period_s)
+        # From there on fewer devices will do, whose totals are found as well.
+        highs = np.searchsorted(thresholds_s, self.steps.enough_s[additive])
+        adds, edges = self.steps.adds[additive].tolist(), self.steps.edges
+        of_edge, of_devices = self.steps.edge.tolist(), self.steps.devices.tolist()
+        for number in np.flatnonzero(lows < highs).tolist():
+            source, target, _ = edges[of_edge[number]]
+            before, after = self._regions[of_devices[number]]
+            columns = slice(lows[number], highs[number])
+            new = totals[source][(*before, columns)] + adds[number]
+            total = end_total if target < 0 else totals[target]
+            origin = end_origin if target < 0 else origins[target]
+            old = total[(*after, columns)]
             better = new < old - _IMPROVED
-            if better.any():
+            if np.count_nonzero(better):
                 np.copyto(old, new, where=better)
-                origin[(*given, columns)][better] = number
+                origin[(*after, columns)][better] = number
         return Solution(self, thresholds_s, end_total, end_origin, origins)
 
     def narrow(self, most: Sequence[int], additive: Additive, accept: Accept) -> dict[int, int]:
@@ -131,7 +125,7 @@ class Search:
         while any(high - low > 1 for low, high in bounds.values()):
             wanted: set[int] = set()
             for low, high in bounds.values():
-                inside = min(_ROUND if self.prunes(additive) else _SHORT_ROUND, high - low - 1)
+                inside = min(_ROUND, high - low - 1)
                 wanted |= {low + (high - low) * (n + 1) // (inside + 1) for n in range(inside)} - {low, high}
             looked = sorted(wanted)
             solution = self.solve(every[looked], additive)
@@ -197,30 +191,31 @@ class Solution:
         """
         if math.isinf(self.totals[(*counts, column)]):
             raise ValueError(f"no plan on {counts} devices at threshold {column}")
-        steps: list[Step] = []
+        rows: list[int] = []
         left, origin = counts, self._origin
         while True:
-            step = self._search.steps[int(origin[(*left, column)])]
-            steps.append(step)
-            left = tuple(have - taken for have, taken in zip(left, step.counts, strict=True))
-            if step.cut.begin == 0:
+            rows.append(int(origin[(*left, column)]))
+            edge, taken = self._search.steps.at(rows[-1])
+            left = tuple(have - took for have, took in zip(left, taken, strict=True))
+            if edge.cut.begin == 0:
                 break
-            origin = self._origins[step.source]
-        steps.reverse()
-        threshold_s = max(step.period_s for step in steps)
+            origin = self._origins[edge.source]
+        rows.reverse()
+        steps = self._search.steps
+        threshold_s = float(steps.period_s[rows].max())
         total = float(self.totals[(*counts, column)])
-        return Found(assignment_from(self._search.model, steps), counts, threshold_s, total)
+        stages = [(edge.cut, taken) for edge, taken in map(steps.at, rows)]
+        return Found(assignment_from(self._search.model, stages), counts, threshold_s, total)
 
 
-def assignment_from(model: StageModel, steps: Sequence[Step]) -> Assignment:
+def assignment_from(model: StageModel, chosen: Sequence[tuple[Cut, Counts]]) -> Assignment:
     """Stages on the first devices of each kind."""
     free = [list(kind) for kind in model.site.kinds]
     stages = []
-    for step in steps:
-        nodes = [model.node(kind, step.cut) for kind in range(len(free))]
+    for cut, counts in chosen:
+        nodes = [model.node(kind, cut) for kind in range(len(free))]
         order = sorted(range(len(nodes)), key=lambda kind: (nodes[kind].period_s, kind))
-        numbers = [free[kind].pop(0) for kind in order for _ in range(step.counts[kind])]
-        parts = step.cut.parts
-        replicas = tuple(tuple(numbers[begin : begin + parts]) for begin in range(0, len(numbers), parts))
-        stages.append(Stage(step.cut.begin, step.cut.end, parts, replicas, step.cut.way.split))
+        numbers = [free[kind].pop(0) for kind in order for _ in range(counts[kind])]
+        replicas = tuple(tuple(numbers[begin : begin + cut.parts]) for begin in range(0, len(numbers), cut.parts))
+        stages.append(Stage(cut.begin, cut.end, cut.parts, replicas, cut.way.split))
     return Assignment(model.graph.name, tuple(stages))

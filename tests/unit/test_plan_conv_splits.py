@@ -33,7 +33,7 @@ from harness.plan.network import Network, network_called
 from harness.plan.objective import OBJECTIVES, Objective, score
 from harness.plan.planner import plan_model
 from harness.plan.stage_cost import StageModel
-from harness.plan.steps import stages_from
+from harness.plan.stages import stages_from
 from harness.plan.traffic import part_blocks, part_features
 from harness.plan.way import WHOLE, Way
 from harness.profile.shipped import shipped_profile
