@@ -54,9 +54,10 @@ $(VENV)/.project-installed: $(VENV)/.packages-installed pyproject.toml
 benchmark: venv ## AlexNet and VGG16 on one device and on farms of this machine, through Collective Knowledge
 	@benchmarks/first_run.sh
 
+# Three processes on two cores: farms wait about as long as they compute.
 .PHONY: test
 test: venv ## the whole test suite (npm's avsc and the report in Chromium need npm and chromium)
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 25 $(TESTS)
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 25 $(TESTS)
 
 .PHONY: lint
 lint: venv ## ruff, mypy and the import contracts

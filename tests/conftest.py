@@ -13,7 +13,8 @@ settings.load_profile("any machine")
 
 TOGETHER = {"ck", "farm", "faults", "power"}
 """Folders whose tests take turns where the suite runs in several processes: they share a farm, or a minute."""
-LONGEST = "farm"
+FIRST = ("farm", "ck", "faults", "web")
+"""The longest begin, or one process would be at them alone in the end; what is short fills in."""
 LAST = "test_waveforms.py"
 """Waits for what is recorded while the others of its folder run."""
 
@@ -28,8 +29,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = item.path.relative_to(here).parts[0]
         groups[item] = folder if folder in TOGETHER else str(item.path)
         item.add_marker(pytest.mark.xdist_group(groups[item]))
-    # The longest group begins, or one process would be at it alone in the end.
-    items.sort(key=lambda item: (groups[item] != LONGEST, item.path.name == LAST))
+    items.sort(key=lambda item: (_turn(item.path.relative_to(here).parts[0]), item.path.name == LAST))
+
+
+def _turn(folder: str) -> int:
+    return FIRST.index(folder) if folder in FIRST else len(FIRST)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
