@@ -24,12 +24,12 @@ LAST = "test_waveforms.py"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where the suite runs in several processes, a module stays in one, and so do these folders."""
     here = Path(__file__).parent
-    groups = {}
+    groups, folders = {}, {}
     for item in items:
-        folder = item.path.relative_to(here).parts[0]
+        folder = folders[item] = item.path.relative_to(here).parts[0]
         groups[item] = folder if folder in TOGETHER else str(item.path)
         item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: (_turn(item.path.relative_to(here).parts[0]), item.path.name == LAST))
+    items.sort(key=lambda item: (_turn(folders[item]), item.path.name == LAST))
 
 
 def _turn(folder: str) -> int:

@@ -12,7 +12,8 @@ import numpy as np
 from harness.plan.cost import predict
 from harness.plan.near import Space
 from harness.plan.objective import Objective, Planned, score
-from harness.plan.search import Floats, Search, Solution
+from harness.plan.search import Search, Solution
+from harness.plan.steps import Floats
 
 SAME: Final = 1 + 1e-9
 """Sums that were added in another order."""

@@ -15,18 +15,15 @@ from itertools import product
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from harness.plan.objective import Objective
 from harness.plan.site import Site
 from harness.plan.stage_cost import StageModel
-from harness.plan.stages import Stages, stages_from, state_after
-from harness.plan.steps import MOST_STEPS, Counts, count_steps
+from harness.plan.stages import Stages, edges_of, stages_from, state_after
+from harness.plan.steps import MOST_STEPS, Counts, Floats, Numbers, count_steps
 from harness.plan.way import Cut
 
 _SAME: Final = 1e-8
-Floats = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -107,16 +104,11 @@ def _lateness(model: StageModel, stages: Stages, limit_s: float) -> dict[Cut, fl
     """
     site = model.site
     shape = tuple(len(kind) + 1 for kind in site.kinds)
-    numbers = {state: number for number, (state, _) in enumerate(stages)}
-    chain = [
-        (numbers[state], -1 if cut.end == len(model.names) else numbers[state_after(cut)], cut)
-        for state, cuts in stages
-        for cut in cuts
-    ]
-    costs = _costs(model, [cut for _, _, cut in chain])
-    sources = np.array([source for source, _, _ in chain])
-    targets = np.array([target for _, target, _ in chain])
-    parts = np.array([cut.parts for _, _, cut in chain])
+    chain = edges_of(model, stages)
+    costs = _costs(model, [edge.cut for edge in chain])
+    sources = np.array([edge.source for edge in chain])
+    targets = np.array([edge.target for edge in chain])
+    parts = np.array([edge.cut.parts for edge in chain])
     # The last row stands for the end.
     there = np.full((len(stages) + 1, *shape), np.inf)
     back = np.full((len(stages) + 1, *shape), np.inf)
@@ -134,7 +126,7 @@ def _lateness(model: StageModel, stages: Stages, limit_s: float) -> dict[Cut, fl
             for counts in _vectors(site, int(size)):
                 _reach(back, sources, targets, chosen[parts[chosen] == size], counts, costs)
     return _late(
-        [cut for _, _, cut in chain],
+        [edge.cut for edge in chain],
         _by_number(there)[sources],
         _by_number(back)[targets],
         np.min(np.stack([costs[kinds] for kinds in costs]), axis=0),

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from harness.plan.assignment import Assignment, Stage
 from harness.plan.stage_cost import StageModel
 from harness.plan.stages import Stages
-from harness.plan.steps import Additive, Counts, steps_of
+from harness.plan.steps import Additive, Counts, Floats, steps_of
 from harness.plan.way import Cut
 
 _MOST_CELLS: Final = 40_000_000
@@ -27,7 +27,6 @@ _IMPROVED: Final = 1e-12
 _ROUND: Final = 24
 
 Accept = Callable[[int, float, float], bool]
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -213,9 +212,7 @@ def assignment_from(model: StageModel, chosen: Sequence[tuple[Cut, Counts]]) -> 
     free = [list(kind) for kind in model.site.kinds]
     stages = []
     for cut, counts in chosen:
-        nodes = [model.node(kind, cut) for kind in range(len(free))]
-        order = sorted(range(len(nodes)), key=lambda kind: (nodes[kind].period_s, kind))
-        numbers = [free[kind].pop(0) for kind in order for _ in range(counts[kind])]
+        numbers = [free[kind].pop(0) for kind in model.kinds_by_pace(cut) for _ in range(counts[kind])]
         replicas = tuple(tuple(numbers[begin : begin + cut.parts]) for begin in range(0, len(numbers), cut.parts))
         stages.append(Stage(cut.begin, cut.end, cut.parts, replicas, cut.way.split))
     return Assignment(model.graph.name, tuple(stages))

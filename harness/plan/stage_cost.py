@@ -154,6 +154,11 @@ class StageModel:
         """A device, by its number at the site, in a stage."""
         return self.node(self._kind[number], cut)
 
+    def kinds_by_pace(self, cut: Cut) -> tuple[int, ...]:
+        """Kinds of devices, the quickest in a stage first: in this order they form replicas, searched or assigned."""
+        kinds = range(len(self.site.kinds))
+        return tuple(sorted(kinds, key=lambda kind: (self.node(kind, cut).period_s, kind)))
+
     def hop_s(self, cut: Cut) -> float:
         """Seconds from the end of the stage before (or the initial) to the begin of this one, without waiting."""
         return self._hop_s(self.incoming(cut))

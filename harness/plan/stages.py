@@ -23,6 +23,20 @@ Stages = list[tuple[State, list[Cut]]]
 """Each state, in the order of the layers, with the stages that may begin there."""
 
 
+class Edge(NamedTuple):
+    """One stage between two states.
+
+    Attributes:
+        source: number of the state before.
+        target: number of the state after; -1 for the end.
+        cut: its layers.
+    """
+
+    source: int
+    target: int
+    cut: Cut
+
+
 def stages_from(model: StageModel) -> Stages:
     """Every state of a model's plans, with every stage that may begin there."""
     points = cut_points(model.graph)
@@ -47,6 +61,17 @@ def stages_from(model: StageModel) -> Stages:
                         begins[end][state_after(cut)] = None
             result.append((state, cuts))
     return result
+
+
+def edges_of(model: StageModel, stages: Stages) -> list[Edge]:
+    """The stages one by one, in the order of the states."""
+    numbers = {state: number for number, (state, _) in enumerate(stages)}
+    last = len(model.names)
+    return [
+        Edge(numbers[state], -1 if cut.end == last else numbers[state_after(cut)], cut)
+        for state, cuts in stages
+        for cut in cuts
+    ]
 
 
 def state_after(cut: Cut) -> State:

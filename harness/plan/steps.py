@@ -15,9 +15,8 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from harness.plan.stage_cost import NodeCost, StageModel
-from harness.plan.stages import Stages, stages_from, state_after
-from harness.plan.way import Cut
+from harness.plan.stage_cost import StageModel
+from harness.plan.stages import Edge, Stages, edges_of, stages_from
 
 Additive = Literal["shared", "latency", "dynamic"]
 """What adds up over stages: time of what all share, latency of a frame, energy beyond idling."""
@@ -29,20 +28,6 @@ MOST_STEPS: Final = 60_000
 """Steps of an exact search; a farm that needs more is planned within bounds."""
 _SAME: Final = 1 + 1e-12
 """Sums that were added in another order."""
-
-
-class Edge(NamedTuple):
-    """One stage between two states.
-
-    Attributes:
-        source: number of the state before.
-        target: number of the state after; -1 for the end.
-        cut: its layers.
-    """
-
-    source: int
-    target: int
-    cut: Cut
 
 
 @dataclass(frozen=True)
@@ -81,13 +66,7 @@ def count_steps(model: StageModel, stages: Stages | None = None) -> int:
 
 def steps_of(model: StageModel, stages: Stages) -> Steps:
     """Every stage that could be part of a plan, on every number of devices of each kind that runs it."""
-    numbers = {state: number for number, (state, _) in enumerate(stages)}
-    last = len(model.names)
-    edges = [
-        Edge(numbers[state], -1 if cut.end == last else numbers[state_after(cut)], cut)
-        for state, cuts in stages
-        for cut in cuts
-    ]
+    edges = edges_of(model, stages)
     counts = [counts for counts in product(*(range(len(kind) + 1) for kind in model.site.kinds)) if any(counts)]
     period_s = np.full((len(edges), len(counts)), np.inf)
     adds: dict[Additive, Floats] = {name: np.full(period_s.shape, np.nan) for name in ("shared", "latency", "dynamic")}
@@ -136,14 +115,8 @@ def _alike(model: StageModel, edges: Sequence[Edge]) -> dict[tuple[int, tuple[in
     """Stages whose devices form the same replicas: numbers of parts, kinds by their pace -> numbers of the stages."""
     found: dict[tuple[int, tuple[int, ...]], list[int]] = {}
     for number, edge in enumerate(edges):
-        paces_s = [node.period_s for node in _nodes(model, edge.cut)]
-        order = tuple(sorted(range(len(paces_s)), key=lambda kind: (paces_s[kind], kind)))
-        found.setdefault((edge.cut.parts, order), []).append(number)
+        found.setdefault((edge.cut.parts, model.kinds_by_pace(edge.cut)), []).append(number)
     return found
-
-
-def _nodes(model: StageModel, cut: Cut) -> list[NodeCost]:
-    return [model.node(kind, cut) for kind in range(len(model.site.kinds))]
 
 
 def _replicas(counts: Sequence[Counts], parts: int, order: Sequence[int]) -> _Replicas:
@@ -164,7 +137,8 @@ def _replicas(counts: Sequence[Counts], parts: int, order: Sequence[int]) -> _Re
 
 
 def _costs(model: StageModel, edges: Sequence[Edge], replicas: _Replicas) -> _Costs:
-    nodes = [_nodes(model, edge.cut) for edge in edges]
+    kinds_of_site = range(len(model.site.kinds))
+    nodes = [[model.node(kind, edge.cut) for kind in kinds_of_site] for edge in edges]
     period_s = np.array([[node.period_s for node in of_stage] for of_stage in nodes])
     latency_s = np.array([[node.latency_s for node in of_stage] for of_stage in nodes])
     busy_s = np.array([[node.busy_s for node in of_stage] for of_stage in nodes])

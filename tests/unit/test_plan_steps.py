@@ -1,7 +1,6 @@
 """The steps of the exact search: the formulas of one stage, and which of them are enough."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
@@ -12,18 +11,29 @@ from harness.plan.network import Network
 from harness.plan.stage_cost import NodeCost, StageModel, stage_cost
 from harness.plan.stages import stages_from
 from harness.plan.steps import Counts, Steps, steps_of
+from harness.plan.way import Cut
 
 SECONDS = st.lists(st.floats(0.01, 2.0), min_size=4, max_size=4)
-SHARED = st.booleans()
+SHARED = st.sampled_from(["medium", "cores", "nothing"])
 
 
-def two_kinds(first: list[float], second: list[float], *, shared: bool) -> StageModel:
-    """Three devices of one kind and two of another, of which the largest layer swaps."""
-    network = Network("made up", 300.0, 0.01, 0.002, shared=shared, source="made up")
-    one = profile_of(first, memory_bytes=560, swap_s_per_byte=0.01)
-    return StageModel(
-        TINY, site_of([one, profile_of(second, name="other"), one, one, profile_of(second, name="other")], network)
-    )
+def two_kinds(first: list[float], second: list[float], shared: str) -> StageModel:
+    """Three devices of one kind, which swap with the largest layer, and two of another."""
+    network = Network("made up", 300.0, 0.01, 0.002, shared=shared == "medium", source="made up")
+    one, other = profile_of(first, memory_bytes=560, swap_s_per_byte=0.01), profile_of(second, name="other")
+    cores = 2 if shared == "cores" else None
+    return StageModel(TINY, site_of([one, other, one, one, other], network, shared_cores=cores))
+
+
+def shared_s(model: StageModel, cut: Cut, busy_s: float) -> float:
+    """What a stage takes of the medium, or of two cores, for a frame."""
+    last = cut.end == len(model.names)
+    if model.site.network.shared:
+        return model.medium_s(cut) + (model.last_medium_s(cut) if last else 0.0)
+    if model.site.shared_cores is None:
+        return 0.0
+    ends = (model.incoming(cut).messages if cut.begin == 0 else 0) + (model.outgoing(cut).messages if last else 0)
+    return (busy_s + 0.002 * ends) / 2
 
 
 def replicas(nodes: list[NodeCost], counts: Counts, parts: int) -> list[list[NodeCost]]:
@@ -34,16 +44,16 @@ def replicas(nodes: list[NodeCost], counts: Counts, parts: int) -> list[list[Nod
     return [devices[begin : begin + parts] for begin in range(0, len(devices), parts)]
 
 
-def rows(steps: Steps) -> Iterator[int]:
+def rows(steps: Steps) -> range:
     """Numbers of all steps."""
-    return iter(range(len(steps.period_s)))
+    return range(len(steps.period_s))
 
 
 @settings(max_examples=20)
 @given(first=SECONDS, second=SECONDS, shared=SHARED)
-def test_a_step_costs_what_its_stage_does(first: list[float], second: list[float], shared: bool) -> None:
+def test_a_step_costs_what_its_stage_does(first: list[float], second: list[float], shared: str) -> None:
     """All at once give what `stage_cost` gives one by one, and no number of devices that runs a stage is missing."""
-    model = two_kinds(first, second, shared=shared)
+    model = two_kinds(first, second, shared)
     steps = steps_of(model, stages_from(model))
     seen = set()
     for row in rows(steps):
@@ -56,6 +66,7 @@ def test_a_step_costs_what_its_stage_does(first: list[float], second: list[float
         assert steps.period_s[row] == pytest.approx(max(cost.period_s, *ends_s), rel=1e-12)
         assert steps.adds["latency"][row] == pytest.approx(cost.latency_s + hops_s, rel=1e-12)
         assert steps.adds["dynamic"][row] == pytest.approx(cost.dynamic_j, rel=1e-12)
+        assert steps.adds["shared"][row] == pytest.approx(shared_s(model, cut, cost.busy_s), rel=1e-12)
     cuts = [cut for _, cuts in stages_from(model) for cut in cuts]
     runs = {(cut, c) for cut in cuts for c in steps.counts if sum(c) % cut.parts == 0}
     assert seen == {
@@ -68,10 +79,10 @@ def test_a_step_costs_what_its_stage_does(first: list[float], second: list[float
 @settings(max_examples=20)
 @given(first=SECONDS, second=SECONDS, shared=SHARED)
 def test_fewer_devices_are_enough_where_they_are_said_to_be(
-    first: list[float], second: list[float], shared: bool
+    first: list[float], second: list[float], shared: str
 ) -> None:
     """From the threshold on, another step of the same stage takes fewer of each kind and adds no more."""
-    model = two_kinds(first, second, shared=shared)
+    model = two_kinds(first, second, shared)
     steps = steps_of(model, stages_from(model))
     others: dict[int, list[int]] = {}
     for row in rows(steps):
@@ -106,3 +117,15 @@ def test_one_that_adds_more_is_not_enough() -> None:
         assert steps.enough_s["latency"][row] == steps.period_s[alone[0, 1]]
         assert steps.adds["dynamic"][alone[0, 1]] > steps.adds["dynamic"][row]
     assert both
+
+
+def test_replicas_of_slow_and_quick_devices_cost_something_else() -> None:
+    """The control: two of either kind in pairs, the quickest not together, have another period."""
+    model = two_kinds([0.1] * 4, [1.9] * 4, "nothing")
+    steps = steps_of(model, stages_from(model))
+    pairs = [row for row in rows(steps) if steps.at(row)[0].cut.parts == 2 and steps.at(row)[1] == (2, 2)]
+    for row in pairs:
+        one, other = (model.node(kind, steps.at(row)[0].cut) for kind in range(2))
+        mixed = stage_cost([[one, other], [one, other]])
+        assert mixed.period_s != pytest.approx(steps.period_s[row], rel=1e-3)
+    assert pairs
